@@ -1,0 +1,385 @@
+//! Every metric: its name, its labels (closed lists, never a pushkey), its help text.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+/// Upper bounds of the duration histograms in seconds: 1 ms to 30 s, past the default deadline.
+const SECONDS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// All metrics of one gateway. A value, not a global, so that gateways in one process do not mix.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    notifications: Family<OutcomeLabel, Counter>,
+    pushes: Family<PushLabels, Counter>,
+    push_duration: Histograms<AppLabel>,
+    notify_duration: Histograms<StatusLabel>,
+    attempts: Family<AttemptLabels, Counter>,
+    in_flight: Family<AppLabel, Gauge>,
+    shed: Family<CauseLabels, Counter>,
+    rate_limited: Family<AppLabel, Counter>,
+    duplicates: Family<AppLabel, Counter>,
+    rejected_from_memory: Family<AppLabel, Counter>,
+    circuit_open: Family<AppLabel, Gauge>,
+    reloads: Family<ResultLabel, Counter>,
+    actor_restarts: Family<CauseLabels, Counter>,
+    connections: Family<AppLabel, Gauge>,
+    credential_expiry: Family<CredentialLabels, Gauge>,
+    ignored_fields: Family<FieldLabel, Counter>,
+    alarms: Family<AlarmLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AppLabel {
+    app: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PushLabels {
+    app: Arc<str>,
+    provider: &'static str,
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    app: Arc<str>,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CauseLabels {
+    app: Arc<str>,
+    cause: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlarmLabels {
+    app: Arc<str>,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CredentialLabels {
+    app: Arc<str>,
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabel {
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FieldLabel {
+    field: &'static str,
+}
+
+impl Metrics {
+    /// Makes an empty set.
+    pub fn new() -> Arc<Self> {
+        let mut registry = Registry::with_prefix("peregrine");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The running version", build);
+        let registry = &mut registry;
+        let notifications = family(
+            registry,
+            "notifications",
+            "Answered /notify requests; accepted is 200",
+        );
+        let pushes = family(registry, "pushes", "Settled pushes by what came of them");
+        let push_duration = histogram(
+            registry,
+            "push_duration_seconds",
+            "Time from taking a push to settling it, retries included",
+        );
+        let notify_duration = histogram(
+            registry,
+            "notify_duration_seconds",
+            "Time from a /notify request's last byte to its answer",
+        );
+        let attempts = family(
+            registry,
+            "push_attempts",
+            "Attempts at a provider: ok settled the push, retry is followed by another, error is not",
+        );
+        let in_flight = family(registry, "in_flight", "Pushes under way, retries included");
+        let shed = family(
+            registry,
+            "shed",
+            "Pushes not attempted, to protect the rest",
+        );
+        let rate_limited = family(
+            registry,
+            "rate_limited",
+            "Pushes over the rate limit of their pushkey",
+        );
+        let duplicates = family(
+            registry,
+            "duplicates",
+            "Copies of events delivered lately or under way",
+        );
+        let rejected_from_memory = family(
+            registry,
+            "rejections_answered_from_memory",
+            "Pushes to pushkeys known to be dead, answered without asking the provider",
+        );
+        let circuit_open = family(
+            registry,
+            "circuit_open",
+            "1 while the provider is left alone after failures",
+        );
+        let reloads = family(registry, "config_reloads", "Reloads of the configuration");
+        let actor_restarts = family(
+            registry,
+            "actor_restarts",
+            "Provider actors rebuilt after their end",
+        );
+        let connections = family(registry, "connections", "Open connections to the provider");
+        let credential_expiry = family(
+            registry,
+            "credential_expiry_timestamp_seconds",
+            "When a credential ends, in seconds since the epoch",
+        );
+        let ignored_fields = family(
+            registry,
+            "ignored_fields",
+            "Optional request fields ignored because their value had the wrong type",
+        );
+        let alarms = family(
+            registry,
+            "alarms",
+            "Answers that only the operator can mend: credentials, topic, project, payload",
+        );
+        Arc::new(Self {
+            registry: std::mem::take(registry),
+            notifications,
+            pushes,
+            push_duration,
+            notify_duration,
+            attempts,
+            in_flight,
+            shed,
+            rate_limited,
+            duplicates,
+            rejected_from_memory,
+            circuit_open,
+            reloads,
+            actor_restarts,
+            connections,
+            credential_expiry,
+            ignored_fields,
+            alarms,
+        })
+    }
+
+    /// Returns all metrics in the OpenMetrics text format.
+    pub fn render(&self) -> String {
+        let mut page = String::new();
+        // Writing to a String cannot fail.
+        let _ = text::encode(&mut page, &self.registry);
+        page
+    }
+
+    /// Counts an answered `/notify` request.
+    pub fn notified(&self, status: u16, took: Duration) {
+        let outcome = if status == 200 { "accepted" } else { "failed" };
+        self.notifications
+            .get_or_create(&OutcomeLabel { outcome })
+            .inc();
+        self.notify_duration
+            .get_or_create(&StatusLabel { status })
+            .observe(took.as_secs_f64());
+    }
+
+    /// Counts an optional field that was ignored.
+    pub fn ignored_field(&self, field: &'static str) {
+        self.ignored_fields
+            .get_or_create(&FieldLabel { field })
+            .inc();
+    }
+
+    /// Counts a reload of the configuration: `ok` or `refused`.
+    pub fn reloaded(&self, result: &'static str) {
+        self.reloads.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// Returns the metrics of one app.
+    pub fn app(self: &Arc<Self>, app: &str, provider: &'static str) -> AppMetrics {
+        let app: Arc<str> = app.into();
+        let label = AppLabel { app: app.clone() };
+        AppMetrics {
+            in_flight: self.in_flight.get_or_create_owned(&label),
+            connections: self.connections.get_or_create_owned(&label),
+            circuit_open: self.circuit_open.get_or_create_owned(&label),
+            push_duration: self.push_duration.get_or_create_owned(&label),
+            all: self.clone(),
+            app,
+            provider,
+        }
+    }
+}
+
+/// The metrics of one app.
+#[derive(Debug, Clone)]
+pub struct AppMetrics {
+    all: Arc<Metrics>,
+    app: Arc<str>,
+    provider: &'static str,
+    /// Pushes under way.
+    pub in_flight: Gauge,
+    /// Open connections.
+    pub connections: Gauge,
+    /// 1 while the provider is left alone.
+    pub circuit_open: Gauge,
+    push_duration: Histogram,
+}
+
+impl AppMetrics {
+    /// Returns the app's name in the configuration.
+    pub fn app(&self) -> &Arc<str> {
+        &self.app
+    }
+
+    /// Counts a settled push.
+    pub fn settled(&self, outcome: &'static str, reason: &'static str, took: Duration) {
+        let (app, provider) = (self.app.clone(), self.provider);
+        self.all
+            .pushes
+            .get_or_create(&PushLabels {
+                app,
+                provider,
+                outcome,
+                reason,
+            })
+            .inc();
+        self.push_duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts one attempt at the provider: `ok`, `retry` or `error`.
+    pub fn attempted(&self, result: &'static str) {
+        self.all
+            .attempts
+            .get_or_create(&AttemptLabels {
+                app: self.app.clone(),
+                result,
+            })
+            .inc();
+    }
+
+    /// Counts a push that was not attempted: `in_flight`, `circuit`, `deadline` or `draining`.
+    pub fn shed(&self, cause: &'static str) {
+        self.all
+            .shed
+            .get_or_create(&CauseLabels {
+                app: self.app.clone(),
+                cause,
+            })
+            .inc();
+    }
+
+    /// Counts a push over the rate limit of its pushkey.
+    pub fn rate_limited(&self) {
+        self.all.rate_limited.get_or_create(&self.label()).inc();
+    }
+
+    /// Counts a copy of an event.
+    pub fn duplicate(&self) {
+        self.all.duplicates.get_or_create(&self.label()).inc();
+    }
+
+    /// Counts a rejection answered from memory.
+    pub fn rejected_from_memory(&self) {
+        self.all
+            .rejected_from_memory
+            .get_or_create(&self.label())
+            .inc();
+    }
+
+    fn label(&self) -> AppLabel {
+        AppLabel {
+            app: self.app.clone(),
+        }
+    }
+
+    /// Counts a rebuilt provider actor: `panic`, `wedged` or `reload`.
+    pub fn actor_restarted(&self, cause: &'static str) {
+        self.all
+            .actor_restarts
+            .get_or_create(&CauseLabels {
+                app: self.app.clone(),
+                cause,
+            })
+            .inc();
+    }
+
+    /// Counts an answer that only the operator can mend.
+    pub fn alarm(&self, reason: &'static str) {
+        self.all
+            .alarms
+            .get_or_create(&AlarmLabels {
+                app: self.app.clone(),
+                reason,
+            })
+            .inc();
+    }
+
+    /// Says when a credential ends: kind `certificate`, `access_token` or `provider_token`.
+    pub fn credential_expires(&self, kind: &'static str, seconds_since_epoch: i64) {
+        self.all
+            .credential_expiry
+            .get_or_create(&CredentialLabels {
+                app: self.app.clone(),
+                kind,
+            })
+            .set(seconds_since_epoch);
+    }
+}
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+fn histogram<L>(registry: &mut Registry, name: &str, help: &str) -> Histograms<L>
+where
+    L: Clone + std::hash::Hash + Eq + EncodeLabelSet + std::fmt::Debug + Send + Sync + 'static,
+{
+    let family = Histograms::<L>::new_with_constructor(|| Histogram::new(SECONDS));
+    registry.register(name, help, family.clone());
+    family
+}
+
+fn family<L, M>(registry: &mut Registry, name: &str, help: &str) -> Family<L, M>
+where
+    L: Clone + std::hash::Hash + Eq + EncodeLabelSet + std::fmt::Debug + Send + Sync + 'static,
+    M: Default
+        + prometheus_client::encoding::EncodeMetric
+        + prometheus_client::metrics::TypedMetric
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let family = Family::<L, M>::default();
+    registry.register(name, help, family.clone());
+    family
+}
