@@ -1,0 +1,165 @@
+//! Firebase Cloud Messaging, HTTP v1: <https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages/send>.
+//!
+//! `config` is what an operator writes, `options` checks the part that goes to Google as it is,
+//! `payload` makes the message, `auth` gets the access token, `response` says what FCM's answer
+//! means. Each push is one request on a shared HTTP/2 connection.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Uri};
+use tokio::time::{Instant, timeout_at};
+
+use self::auth::{AccessTokens, TokenClients};
+use self::payload::Template;
+use self::response::Verdict;
+use super::actor::Provider;
+use super::app::{Blueprint, Credential};
+use super::outcome::{Cause, Outcome, Retry};
+use super::push::{Push, ViewOptions};
+use crate::telemetry::AppMetrics;
+use crate::transport::client::Client;
+use crate::transport::pool::{Pool, PoolSettings};
+use crate::transport::{Dialer, Failure, Origin, Response};
+
+mod auth;
+mod config;
+mod options;
+mod payload;
+mod response;
+#[cfg(test)]
+mod tests;
+
+pub use config::Config;
+
+/// The largest answer of a token endpoint that is read.
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
+/// The provider, on one thread.
+#[derive(Clone)]
+pub struct Fcm(Rc<Inner>);
+
+struct Inner {
+    template: Arc<Template>,
+    view: ViewOptions,
+    uri: Uri,
+    pool: Pool,
+    tokens: AccessTokens,
+    token_clients: TokenClients,
+    metrics: AppMetrics,
+    /// The end of the last token, as the metrics know it.
+    expires: Cell<Option<SystemTime>>,
+}
+
+impl Provider for Fcm {
+    fn send(&self, push: Push, deadline: Instant) -> impl Future<Output = Outcome> + 'static {
+        let this = self.0.clone();
+        async move {
+            let sent = this.send(&push, deadline).await;
+            sent.unwrap_or_else(|failed| failed)
+        }
+    }
+}
+
+impl Inner {
+    async fn send(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
+        let now = SystemTime::now();
+        let body = payload::build(&self.template, &push.view(self.view), now)?;
+        let token = self.token(deadline).await?;
+        let response = self.request(body.clone(), &token, deadline).await?;
+        if let Verdict::Settled(outcome) = response::classify(&response, now) {
+            return Ok(outcome);
+        }
+        // Once more with a new token, which costs no attempt.
+        self.tokens.refused(&token);
+        let token = self.token(deadline).await?;
+        let response = self.request(body, &token, deadline).await?;
+        match response::classify(&response, now) {
+            Verdict::Settled(outcome) => Ok(outcome),
+            Verdict::RenewToken => Err(Outcome::Transient {
+                cause: Cause::alarm("UNAUTHENTICATED").with_detail(
+                    "FCM refuses a new access token; check that the service account still exists",
+                ),
+                retry: Retry::Useless,
+            }),
+        }
+    }
+
+    async fn token(&self, deadline: Instant) -> Result<HeaderValue, Outcome> {
+        let token = timeout_at(deadline, self.tokens.get(&self.token_clients)).await;
+        let token = token.unwrap_or_else(|_| {
+            let detail = "no access token in time";
+            Err(Outcome::backoff(Cause::new(Failure::Timeout.as_str()).with_detail(detail)))
+        })?;
+        let expires = self.tokens.expires();
+        if expires != self.expires.replace(expires)
+            && let Some(since_epoch) = expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok())
+        {
+            let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+            self.metrics.credential_expires("access_token", seconds);
+        }
+        Ok(token)
+    }
+
+    async fn request(
+        &self,
+        body: Bytes,
+        token: &HeaderValue,
+        deadline: Instant,
+    ) -> Result<Response, Outcome> {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        request.headers_mut().insert(AUTHORIZATION, token.clone());
+        request.headers_mut().insert(CONTENT_TYPE, JSON);
+        Ok(self.pool.send(request, deadline).await?)
+    }
+}
+
+/// A checked app.
+#[derive(Debug)]
+pub struct Plan {
+    template: Arc<Template>,
+    view: ViewOptions,
+    tokens: AccessTokens,
+    project: String,
+    origin: Origin,
+    uri: Uri,
+    dialer: Dialer,
+    pool: PoolSettings,
+    metrics: AppMetrics,
+}
+
+impl Blueprint for Plan {
+    type Provider = Fcm;
+
+    fn build(&self) -> Fcm {
+        let open = self.metrics.connections.clone();
+        let (origin, dialer) = (self.origin.clone(), self.dialer.clone());
+        Fcm(Rc::new(Inner {
+            template: self.template.clone(),
+            view: self.view,
+            uri: self.uri.clone(),
+            tokens: self.tokens.clone(),
+            token_clients: TokenClients {
+                proxied: Client::new(&dialer, MAX_TOKEN_BYTES),
+                direct: Client::new(&dialer.direct(), MAX_TOKEN_BYTES),
+            },
+            pool: Pool::new(origin, dialer, self.pool.clone(), open),
+            metrics: self.metrics.clone(),
+            expires: Cell::new(None),
+        }))
+    }
+
+    fn credentials(&self) -> Vec<Credential> {
+        vec![Credential {
+            description: format!("{}, for project {}", self.tokens.describe(), self.project),
+            expires: self.tokens.expires(),
+        }]
+    }
+}

@@ -1,0 +1,171 @@
+//! Web Push, to whichever push service a browser subscribed at: RFC 8030.
+//!
+//! `config` is what the operator writes (with `vapid_key`), `subscription` what the client gave its
+//! pusher, `payload` what its service worker reads, `encrypt` seals that (RFC 8291), `auth` says who
+//! pushes (RFC 8292), `request` is the head around it, `response` what the push service's answer
+//! means. One attempt goes through them top to bottom, here; from here it goes to `transport::hosts`.
+
+mod auth;
+mod config;
+mod encrypt;
+mod payload;
+mod request;
+mod response;
+mod subscription;
+#[cfg(test)]
+mod tests;
+mod vapid_key;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+pub use config::Config;
+
+use self::auth::Signer;
+use self::encrypt::{CannotEncrypt, MAX_PLAINTEXT, encrypt};
+use self::request::{Head, Wishes};
+use self::response::Remedy;
+use self::subscription::{Keys, Subscription};
+use super::actor::Provider;
+use super::app::{Blueprint, Credential};
+use super::endpoints::Allowed;
+use super::outcome::{Cause, Outcome};
+use super::push::{Push, ViewOptions};
+use crate::telemetry::AppMetrics;
+use crate::transport::Dialer;
+use crate::transport::hosts::{Hosts, HostsSettings};
+
+/// What a message is shrunk to where the whole one is too large: Mozilla's endpoints that lead
+/// through FCM take some 2,700 bytes.
+/// <https://github.com/bpolaszek/webpush-bundle/issues/48>
+const SMALL_PLAINTEXT: usize = 2600;
+
+/// A checked app, from which each worker thread builds its courier.
+#[derive(Debug)]
+pub struct Plan {
+    rules: Arc<Rules>,
+    dialer: Dialer,
+    hosts: HostsSettings,
+}
+
+/// What is the same for every push of an app.
+#[derive(Debug)]
+struct Rules {
+    signer: Arc<Signer>,
+    allowed: Allowed,
+    view: ViewOptions,
+    ttl: Duration,
+    metrics: AppMetrics,
+}
+
+impl Blueprint for Plan {
+    type Provider = WebPush;
+
+    const MANY_HOSTS: bool = true;
+
+    fn build(&self) -> WebPush {
+        let open = self.rules.metrics.connections.clone();
+        WebPush(Rc::new(Courier {
+            rules: self.rules.clone(),
+            hosts: Hosts::new(self.dialer.clone(), self.hosts.clone(), open),
+        }))
+    }
+
+    fn credentials(&self) -> Vec<Credential> {
+        vec![Credential {
+            description: format!("VAPID key {}", self.rules.signer.public_key()),
+            expires: None,
+        }]
+    }
+}
+
+/// The provider. Clones share connections.
+#[derive(Clone)]
+pub struct WebPush(Rc<Courier>);
+
+impl Provider for WebPush {
+    fn send(&self, push: Push, deadline: Instant) -> impl Future<Output = Outcome> + 'static {
+        let courier = self.0.clone();
+        async move {
+            match courier.deliver(&push, deadline).await {
+                Ok(outcome) | Err(outcome) => outcome,
+            }
+        }
+    }
+}
+
+struct Courier {
+    rules: Arc<Rules>,
+    hosts: Hosts,
+}
+
+impl Courier {
+    /// Makes one attempt; an `Err` is the outcome of a push that no push service answered.
+    async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
+        let rules = &self.rules;
+        let (view, device) = (push.view(rules.view), push.device());
+        let wishes = Wishes::of(device.data.raw.as_ref());
+        if wishes.events_only && view.event_id.is_none() {
+            return Err(Outcome::Permanent(Cause::new("events_only")));
+        }
+        let Subscription { endpoint, keys } = Subscription::of(device, &rules.allowed)?;
+        let plaintext = payload::build(&view, MAX_PLAINTEXT)?;
+        let mut body = seal(&plaintext, &keys)?;
+        let origin = endpoint.origin().ascii_serialization();
+        let room_id = view.room_id.filter(|_| wishes.only_last_per_room);
+        let mut head = Head {
+            ttl: rules.ttl,
+            prio: view.prio,
+            topic: room_id.and_then(request::topic),
+            authorization: signed(rules.signer.authorization(&origin))?,
+        };
+        let mut tried = Vec::new();
+        loop {
+            let request = head.request(&endpoint, body.clone());
+            let response = self.hosts.send(&endpoint, request, deadline).await?;
+            let verdict = response::classify(&response, SystemTime::now());
+            let Some(remedy) = verdict.remedy.filter(|remedy| !tried.contains(remedy)) else {
+                return Ok(verdict.outcome);
+            };
+            tried.push(remedy);
+            match remedy {
+                Remedy::Shrink => {
+                    let smaller = match plaintext.len() {
+                        small @ ..=SMALL_PLAINTEXT => small / 2,
+                        _ => SMALL_PLAINTEXT,
+                    };
+                    body = seal(&payload::build(&view, smaller)?, &keys)?;
+                }
+                Remedy::WithoutTopic if head.topic.is_some() => head.topic = None,
+                Remedy::Renew => {
+                    let newer = rules.signer.instead_of(&head.authorization, &origin);
+                    match signed(newer)? {
+                        Some(newer) => head.authorization = newer,
+                        None => return Ok(verdict.outcome),
+                    }
+                }
+                Remedy::WithoutTopic => return Ok(verdict.outcome),
+            }
+        }
+    }
+}
+
+/// Encrypts a message for the subscription.
+fn seal(plaintext: &[u8], keys: &Keys) -> Result<Bytes, Outcome> {
+    encrypt(plaintext, keys)
+        .map(Bytes::from)
+        .map_err(|error| match error {
+            CannotEncrypt::NotOnCurve => Outcome::Rejected(Cause::new("undecodable_pushkey")),
+            CannotEncrypt::Broken => Outcome::backoff(Cause::new("cannot_encrypt")),
+        })
+}
+
+fn signed<T>(result: Result<T, jsonwebtoken::errors::Error>) -> Result<T, Outcome> {
+    result.map_err(|error| {
+        Outcome::backoff(Cause::new("cannot_sign").with_detail(error.to_string()))
+    })
+}

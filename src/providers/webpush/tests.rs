@@ -1,0 +1,118 @@
+//! The configuration's faults, and attempts against a simulated push service whose outcome depends
+//! on time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadtest::peers::webpush::{Options, Subscription, WebPush as Peer};
+use loadtest::peers::{Answer, pki};
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::fault::Fault;
+use crate::matrix;
+use crate::providers::app::{ProviderConfig as _, Surroundings};
+use crate::secret::KeyFiles;
+use crate::telemetry::Metrics;
+use crate::transport::Addresses;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn prepare(folder: &TempDir, changed: &Value) -> Result<Plan, Vec<Fault>> {
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    std::fs::write(folder.path().join("vapid.pem"), key).unwrap();
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_slice(pki::ca_pem().as_bytes()).unwrap();
+    roots.add(authority).unwrap();
+    let surroundings = Surroundings {
+        files: Arc::new(KeyFiles::beside(folder.path())),
+        roots: Arc::new(roots),
+        proxy: None,
+        metadata_host: None,
+        digest: 0,
+        metrics: Metrics::new().app("app", "webpush"),
+    };
+    let mut keys = json!({
+        "vapid_private_key": "vapid.pem", "vapid_contact_email": "push@example.org",
+    });
+    for (key, value) in changed.as_object().unwrap() {
+        keys[key] = value.clone();
+    }
+    let config: Config = serde_json::from_value(keys).unwrap();
+    config.prepare(&surroundings)
+}
+
+#[test]
+fn faults_are_found_together() {
+    let rows: [(Value, &[&str]); 5] = [
+        (json!({}), &[]),
+        (json!({ "max_connections": 20, "ttl": 0, "allowed_endpoints": [] }), &[]),
+        (json!({ "vapid_private_key": "none.pem" }), &["vapid_private_key"]),
+        (json!({ "endpoint": "https://push.example" }), &["endpoint"]),
+        (
+            json!({
+                "vapid_private_key": "none.pem", "vapid_contact_email": "Nobody",
+                "endpoint": "https://push.example", "max_connections": 0,
+            }),
+            &["endpoint", "max_connections", "vapid_contact_email", "vapid_private_key"],
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (keys, expected) in rows {
+        let faults = prepare(&folder, &keys).err().unwrap_or_default();
+        let found: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
+        assert_eq!(found, expected, "{keys}");
+        assert!(faults.iter().all(|fault| !fault.instead.is_empty()), "{faults:?}");
+    }
+}
+
+#[test]
+fn only_public_addresses_unless_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for (keys, expected) in [
+        (json!({}), Addresses::Public),
+        (json!({ "allow_private_addresses": false }), Addresses::Public),
+        (json!({ "allow_private_addresses": true }), Addresses::Any),
+    ] {
+        let plan = prepare(&folder, &keys).unwrap();
+        assert_eq!(plan.dialer.addresses, expected);
+        let [credential] = &*plan.credentials() else {
+            panic!("one key");
+        };
+        assert!(credential.description.starts_with("VAPID key B"), "{credential:?}");
+    }
+}
+
+async fn send(courier: &WebPush, to: &Subscription) -> Outcome {
+    let body = json!({ "notification": {
+        "event_id": "$e",
+        "devices": [{ "app_id": "app", "pushkey": to.p256dh, "data": to.data() }],
+    }});
+    let request = matrix::decode(body.to_string().into()).unwrap();
+    let push = Push::new(request.into(), 0).unwrap();
+    courier.send(push, Instant::now() + LONG).await
+}
+
+#[actix_rt::test]
+async fn a_token_is_renewed_once_an_hour_has_passed() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = prepare(&folder, &json!({ "allow_private_addresses": true })).unwrap();
+    let (peer, courier) = (Peer::start(&Options::default()), plan.build());
+    let to = peer.subscribe();
+    assert_eq!(send(&courier, &to).await, Outcome::Accepted);
+    for hours in [0, 1] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(hours * 3600)).await;
+        tokio::time::resume();
+        peer.answer_next(Answer::new(401, "109"));
+        let outcome = send(&courier, &to).await;
+        let expected = if hours == 0 { "transient" } else { "accepted" };
+        assert_eq!(outcome.as_str(), expected, "{outcome:?}");
+        assert_eq!(peer.vapid_tokens().len(), if hours == 0 { 1 } else { 2 });
+    }
+    assert_eq!(peer.refused(), 0);
+}
