@@ -1,0 +1,185 @@
+//! The rate limit of each (app_id, pushkey): GCRA, the generic cell rate algorithm.
+//!
+//! For each pushkey one time is kept: when its allowance will be whole again. A push moves it by
+//! one interval, and is refused if that would be further ahead than the burst allows. A pushkey
+//! whose allowance is whole costs nothing to meet anew, so its entry ends with that time.
+
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::config::RateLimitConfig;
+use super::shards::Shards;
+use super::table::{Bounds, Key, Table, tick, ticks};
+
+/// Most pushkeys of which it is known how much they sent; beyond it the oldest start afresh.
+const CAPACITY: usize = 1_000_000;
+
+/// The rate limits of the whole process.
+#[derive(Debug)]
+pub struct Limits {
+    quota: RwLock<Option<Quota>>,
+    /// The value is when the allowance is whole again, in nanoseconds since `began`.
+    shards: Shards<Table<u64>>,
+    began: Instant,
+}
+
+/// What one pushkey may do, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+struct Quota {
+    interval: u64,
+    /// How far ahead the allowance may be used.
+    burst: u64,
+}
+
+impl Quota {
+    fn new(config: &RateLimitConfig) -> Self {
+        let interval = 60_000_000_000 / u64::from(config.per_minute.max(1));
+        Self {
+            interval,
+            burst: interval.saturating_mul(u64::from(config.burst.max(1))),
+        }
+    }
+
+    /// Entries end when their allowance is surely whole. One that is used is renewed before that.
+    fn bounds(self) -> Bounds {
+        let whole_after = ticks(Duration::from_nanos(self.burst));
+        let grain = whole_after / 2;
+        let bounds = Bounds {
+            capacity: CAPACITY,
+            window: whole_after + grain + 1,
+            grain,
+        };
+        Shards::<Table<u64>>::share(bounds)
+    }
+}
+
+impl Limits {
+    /// Makes limits under which every pushkey is fresh; `None` for no limit.
+    pub fn new(config: Option<&RateLimitConfig>) -> Self {
+        let quota = config.map(Quota::new);
+        let bounds = quota.map_or(Bounds::new(1, Duration::ZERO), Quota::bounds);
+        Self {
+            quota: RwLock::new(quota),
+            shards: Shards::new(|| Table::new(bounds)),
+            began: Instant::now(),
+        }
+    }
+
+    /// Changes the limit; what pushkeys have used counts on.
+    pub fn adjust(&self, config: Option<&RateLimitConfig>) {
+        let quota = config.map(Quota::new);
+        if let Some(bounds) = quota.map(Quota::bounds) {
+            self.shards.each().for_each(|mut shard| shard.bound(bounds));
+        }
+        *self.quota.write().unwrap_or_else(PoisonError::into_inner) = quota;
+    }
+
+    /// Takes one push from a pushkey's allowance.
+    ///
+    /// # Errors
+    ///
+    /// Returns the time until the limit allows one.
+    pub fn take(&self, device: Key) -> Result<(), Duration> {
+        let quota = *self.quota.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(Quota { interval, burst }) = quota else {
+            return Ok(());
+        };
+        let elapsed = self.began.elapsed();
+        let now = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let tick = tick(elapsed);
+        let mut shard = self.shards.of(device);
+        let whole = shard.get(device, tick).unwrap_or(now).max(now);
+        let next = whole.saturating_add(interval);
+        let allowed = now.saturating_add(burst);
+        if next > allowed {
+            return Err(Duration::from_nanos(next - allowed));
+        }
+        shard.put(device, next, tick);
+        Ok(())
+    }
+
+    /// Returns how many pushkeys are known.
+    pub fn count(&self) -> usize {
+        self.shards.each().map(|shard| shard.count()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn limits(per_minute: u32, burst: u32) -> Limits {
+        Limits::new(Some(&RateLimitConfig { per_minute, burst }))
+    }
+
+    fn taken(limits: &Limits, device: Key, asked: usize) -> usize {
+        (0..asked).filter(|_| limits.take(device).is_ok()).count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_then_the_rate() {
+        let limits = limits(60, 3);
+        assert_eq!(taken(&limits, 1, 10), 3);
+        assert_eq!(limits.take(1), Err(Duration::from_secs(1)));
+        assert!(
+            limits.take(2).is_ok(),
+            "every pushkey has its own allowance"
+        );
+        advance(Duration::from_millis(999)).await;
+        assert_eq!(limits.take(1), Err(Duration::from_millis(1)));
+        advance(Duration::from_millis(1)).await;
+        assert_eq!(taken(&limits, 1, 10), 1);
+        advance(Duration::from_secs(60)).await;
+        assert_eq!(
+            taken(&limits, 1, 10),
+            3,
+            "no more than a burst is ever saved"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn used_steadily_an_entry_never_ends() {
+        for (per_minute, burst) in [(60, 1), (60, 3), (240, 60), (6000, 1), (1, 2)] {
+            let limits = limits(per_minute, burst);
+            let mut taken = 0;
+            for _ in 0..1000 {
+                taken += usize::from(limits.take(1).is_ok());
+                advance(Duration::from_millis(100)).await;
+            }
+            // 100 s: the burst, then the rate.
+            let most = burst as usize + per_minute as usize * 100 / 60;
+            assert!(taken <= most.min(1000), "{taken} at {per_minute}/{burst}");
+            assert!(
+                taken + 2 >= most.min(1000),
+                "{taken} at {per_minute}/{burst}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whole_allowances_are_forgotten() {
+        let limits = limits(60, 3);
+        (0..100).for_each(|device| limits.take(device).unwrap());
+        assert_eq!(limits.count(), 100);
+        advance(Duration::from_secs(10)).await;
+        limits.take(1000).unwrap();
+        assert_eq!(limits.count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_limit_counts_what_was_used() {
+        let limits = limits(60, 3);
+        assert_eq!(taken(&limits, 1, 10), 3);
+        limits.adjust(Some(&RateLimitConfig {
+            per_minute: 60,
+            burst: 5,
+        }));
+        assert_eq!(taken(&limits, 1, 10), 2);
+        limits.adjust(None);
+        assert_eq!(taken(&limits, 1, 10), 10);
+    }
+}

@@ -1,0 +1,112 @@
+//! Deadline, attempts, budget and backoff around one delivery.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::attempt::attempt;
+use super::circuit::Leave;
+use super::config::RetryConfig;
+use super::lane::Lane;
+use crate::providers::{Outcome, Push, Retry};
+
+/// Repeats at once that cost nothing: the provider surely did not process the request. Beyond
+/// these the usual backoff applies, so that a peer that refuses every stream is not hammered.
+const FREE_REPEATS: u32 = 3;
+
+/// What came of a push after its last attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The last attempt's outcome.
+    Outcome(Outcome),
+    /// The deadline came first.
+    DeadlinePassed,
+}
+
+/// Attempts a push until it is settled, the attempts or the budget are used up, the circuit opens,
+/// or the deadline comes.
+pub async fn deliver(
+    lane: &Lane,
+    worker: usize,
+    push: &Push,
+    deadline: Instant,
+    config: &RetryConfig,
+    mut leave: Leave<'_>,
+) -> Delivery {
+    let metrics = &lane.app.metrics;
+    let mut attempts = 0;
+    let mut free_repeats = 0;
+    lane.budget.pushed(Instant::now());
+    loop {
+        let outcome = attempt(lane, worker, push, deadline).await;
+        let now = Instant::now();
+        let is_neutral = outcome.cause().is_some_and(|cause| cause.neutral);
+        let Outcome::Transient { cause, retry } = &outcome else {
+            metrics.attempted("ok");
+            if !is_neutral {
+                leave.worked();
+            }
+            return Delivery::Outcome(outcome);
+        };
+        let is_free = *retry == Retry::AtOnce && free_repeats < FREE_REPEATS;
+        if is_free {
+            free_repeats += 1;
+        } else {
+            attempts += 1;
+            if !is_neutral {
+                leave.failed(now);
+            }
+        }
+        if now >= deadline {
+            metrics.attempted("error");
+            return Delivery::DeadlinePassed;
+        }
+        let wait = match *retry {
+            _ if is_free => Some(Duration::ZERO),
+            Retry::Useless => None,
+            _ if attempts >= config.max_attempts => None,
+            Retry::After(wait) => Some(wait),
+            Retry::AtOnce | Retry::Backoff => Some(backoff(config, attempts, fastrand::f64())),
+        };
+        // A wait past the deadline is given up at once: the homeserver repeats sooner.
+        let wait = wait.filter(|&wait| now + wait < deadline);
+        let Some(wait) = wait.filter(|_| is_free || lane.budget.grants(now)) else {
+            metrics.attempted("error");
+            return Delivery::Outcome(outcome);
+        };
+        tracing::debug!(
+            app = %metrics.app(),
+            reason = cause.reason,
+            detail = cause.detail.as_deref().unwrap_or_default(),
+            attempt = attempts,
+            wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            "push not delivered yet, trying again",
+        );
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+        // A probe that has told nothing yet is still the probe.
+        if !is_free && !leave.is_probe() {
+            let Ok(entered) = lane.circuit.enter(Instant::now()) else {
+                metrics.attempted("error");
+                return Delivery::Outcome(outcome);
+            };
+            leave = entered;
+        }
+        metrics.attempted("retry");
+    }
+}
+
+/// Returns the wait before attempt `attempts + 1`: full jitter over a bound that doubles
+/// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>). `jitter` is in 0..1.
+fn backoff(config: &RetryConfig, attempts: u32, jitter: f64) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(32);
+    let bound = config
+        .base_delay_ms
+        .saturating_mul(1 << doublings)
+        .min(config.max_delay_ms);
+    Duration::from_millis(bound).mul_f64(jitter)
+}
+
+#[cfg(test)]
+mod tests;
