@@ -1,0 +1,140 @@
+//! The front desk: a request becomes a notification, a verdict becomes an answer.
+//!
+//! Two listeners, and this file says which route is on which: the public one for homeservers, the
+//! admin one for operators. Every request passes `head` (its size, its id); `body` reads what is
+//! wanted and `unread` disposes of what is not; `notify` hands notifications to the sorting room
+//! and nothing else leaves the desk. Statuses and errcodes are known to `error` alone.
+
+mod access;
+mod body;
+pub mod config;
+mod error;
+mod head;
+mod notify;
+mod ops;
+pub mod trusted;
+mod unread;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use actix::Recipient;
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
+
+use crate::dispatch::Notify;
+use crate::telemetry::Metrics;
+use crate::telemetry::config::AccessConfig;
+use error::Refusal;
+
+pub use config::{AdminConfig, Config};
+pub use ops::{NotReady, Readiness};
+pub use trusted::TrustedProxies;
+
+/// How long a client may take for a request's head; for `HttpServer::client_request_timeout`.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an idle connection is kept; for `HttpServer::keep_alive`. Synapse keeps its own for 2
+/// minutes (`HTTPConnectionPool` in `synapse/http/client.py`) and must be the first to close: a
+/// request on a connection that we close meanwhile fails.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(130);
+
+/// For `HttpServer::client_disconnect_timeout`. Zero keeps actix from reading on, without a bound,
+/// what a refused client still sends: `unread` does that within bounds.
+pub const DISCONNECT_TIMEOUT: Duration = Duration::ZERO;
+
+/// What the public listener needs on one worker thread.
+#[derive(Debug, Clone)]
+pub struct PublicState {
+    /// The sorting room of this thread.
+    pub dispatcher: Recipient<Notify>,
+    /// Largest request body in bytes.
+    pub max_body_bytes: usize,
+    /// Whether a `unifiedpush` app is configured; a reload may change it.
+    pub unifiedpush: Arc<AtomicBool>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Arc<TrustedProxies>,
+    /// The access line.
+    pub access: AccessConfig,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What the admin listener needs.
+#[derive(Clone)]
+pub struct AdminState {
+    /// Where the metrics are.
+    pub metrics: Arc<Metrics>,
+    /// Says whether every app can deliver.
+    pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    /// Whether the gateway is shutting down.
+    pub draining: Arc<AtomicBool>,
+}
+
+/// Puts the routes of the public listener in place.
+pub fn configure(routes: &mut web::ServiceConfig, state: PublicState) {
+    let notify = web::resource("/_matrix/push/v1/notify")
+        .route(checked(web::post().to(notify::post)))
+        .route(checked(web::get().to(notify::discovery)))
+        .route(checked(web::head().to(notify::discovery)))
+        .default_service(checked(web::to(notify::wrong_method)));
+    routes
+        .app_data(web::Data::new(state))
+        .service(notify)
+        .service(reading("/health", || HttpResponse::Ok().finish()))
+        .default_service(nowhere());
+}
+
+/// Puts the routes of the admin listener in place.
+pub fn configure_admin(routes: &mut web::ServiceConfig, state: AdminState) {
+    let AdminState {
+        metrics,
+        readiness,
+        draining,
+    } = state;
+    let ready = move || ops::ready(readiness(), &draining);
+    routes
+        .service(reading("/health/live", ops::live))
+        .service(reading("/health/ready", ready))
+        .service(reading("/metrics", move || ops::metrics(&metrics)))
+        .default_service(nowhere());
+}
+
+/// Puts the one page of the metrics listener in place. Like Sygnal's, it answers on every path.
+pub fn configure_metrics(routes: &mut web::ServiceConfig, metrics: Arc<Metrics>) {
+    let page = move || ops::metrics(&metrics);
+    routes
+        .service(reading("/{path:.*}", page))
+        .default_service(nowhere());
+}
+
+/// A resource that is only read: GET and HEAD, 405 for the rest.
+fn reading(path: &str, answer: impl Fn() -> HttpResponse + Clone + 'static) -> Resource {
+    web::resource(path)
+        .route(answering(answer.clone()).method(Method::GET))
+        .route(answering(answer).method(Method::HEAD))
+        .default_service(answering(|| Refusal::wrong_method("GET, HEAD").into()))
+}
+
+/// What is behind every path that is none of ours.
+fn nowhere() -> Route {
+    answering(|| Refusal::unknown_path().into())
+}
+
+/// A route for requests whose body nobody wants.
+fn answering(answer: impl Fn() -> HttpResponse + Clone + 'static) -> Route {
+    checked(web::to(move |request: HttpRequest, body: web::Payload| {
+        let answer = answer();
+        async move { unread::answer(&request, body.into_inner(), answer).await }
+    }))
+}
+
+/// A route whose requests pass `head` first: every route does.
+fn checked(route: Route) -> Route {
+    route.wrap(from_fn(head::check))
+}

@@ -1,0 +1,131 @@
+//! `/_matrix/push/v1/notify`: POST takes a notification, GET is `UnifiedPush`'s discovery.
+//!
+//! Specification: <https://spec.matrix.org/latest/push-gateway-api/>
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_ENCODING;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::body::{self, BodyError};
+use super::error::{self, Refusal};
+use super::{PublicState, access, unread};
+use crate::dispatch::Notify;
+use crate::matrix::{self, DecodeError, NotifyRequest};
+
+/// What a `UnifiedPush` client looks for before it names us in a pusher:
+/// <https://unifiedpush.org/developers/gateway/>.
+const DISCOVERY: &str = r#"{"unifiedpush":{"gateway":"matrix"}}"#;
+
+/// Takes a notification and answers when every device is settled.
+pub(super) async fn post(
+    request: HttpRequest,
+    body: web::Payload,
+    state: web::Data<PublicState>,
+) -> HttpResponse {
+    let mut rest = body.into_inner();
+    let body = body::read(&mut rest, body::announced(&request), state.max_body_bytes).await;
+    let received = Instant::now();
+    let notification = match body {
+        Ok(body) => decode(&request, body).map_err(HttpResponse::from),
+        Err(reason) => Err(refuse_body(&request, rest, reason, &state).await),
+    };
+    let (notification, answer) = match notification {
+        Ok(notification) => {
+            let notification = Arc::new(notification);
+            let answer = deliver(&state, notification.clone(), received).await;
+            (Some(notification), answer)
+        }
+        Err(answer) => (None, answer),
+    };
+    let took = received.elapsed();
+    state.metrics.notified(answer.status().as_u16(), took);
+    if state.access.enabled {
+        access::line(
+            &request,
+            &state,
+            notification.as_deref(),
+            answer.status(),
+            took,
+        );
+    }
+    answer
+}
+
+fn decode(request: &HttpRequest, body: Bytes) -> Result<NotifyRequest, Refusal> {
+    matrix::decode(body).map_err(|reason| match reason {
+        DecodeError::NotJson(_) if request.headers().contains_key(CONTENT_ENCODING) => {
+            Refusal::body_encoded()
+        }
+        reason => reason.into(),
+    })
+}
+
+async fn deliver(
+    state: &PublicState,
+    request: Arc<NotifyRequest>,
+    received: Instant,
+) -> HttpResponse {
+    for field in &request.ignored {
+        state.metrics.ignored_field(field.0);
+    }
+    match state.dispatcher.send(Notify { request, received }).await {
+        Ok(verdict) => error::verdict(verdict),
+        Err(_) => Refusal::out_of_service().into(),
+    }
+}
+
+async fn refuse_body(
+    request: &HttpRequest,
+    rest: Payload,
+    reason: BodyError,
+    state: &PublicState,
+) -> HttpResponse {
+    match reason {
+        BodyError::TooLarge => {
+            let refusal = Refusal::body_too_large(state.max_body_bytes).into();
+            unread::answer(request, rest, refusal).await
+        }
+        BodyError::TooSlow => unread::close(rest, Refusal::body_too_slow().into()),
+        // Nothing behind it can be told apart any more, so there is nothing to read.
+        BodyError::Broken => {
+            let mut refusal = Refusal::body_broken().into();
+            unread::force_close(&mut refusal);
+            refusal
+        }
+    }
+}
+
+/// Tells `UnifiedPush` clients that this is a gateway, if it is one.
+pub(super) async fn discovery(
+    request: HttpRequest,
+    body: web::Payload,
+    state: web::Data<PublicState>,
+) -> HttpResponse {
+    if !state.unifiedpush.load(Ordering::Relaxed) {
+        return wrong_method(request, body, state).await;
+    }
+    let answer = HttpResponse::Ok()
+        .insert_header(error::JSON)
+        .body(DISCOVERY);
+    unread::answer(&request, body.into_inner(), answer).await
+}
+
+/// Refuses every other method.
+pub(super) async fn wrong_method(
+    request: HttpRequest,
+    body: web::Payload,
+    state: web::Data<PublicState>,
+) -> HttpResponse {
+    let allow = if state.unifiedpush.load(Ordering::Relaxed) {
+        "GET, HEAD, POST"
+    } else {
+        "POST"
+    };
+    let refusal = Refusal::wrong_method(allow).into();
+    unread::answer(&request, body.into_inner(), refusal).await
+}
