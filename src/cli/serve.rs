@@ -1,0 +1,90 @@
+//! `serve`: run until stopped.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use actix_rt::System;
+
+use super::{Options, WRONG_CONFIGURATION, environment};
+use crate::app::Gateway;
+use crate::config::{self, Loaded, Report};
+use crate::lifecycle::{self, Ended, Signals};
+use crate::telemetry::{Metrics, logs};
+
+/// Reads the configuration and runs the gateway.
+#[must_use]
+pub(super) fn run(options: &Options) -> ExitCode {
+    let file = options.config();
+    let metrics = Metrics::new();
+    let Loaded { config, warnings } = match config::load(&file, &environment, &metrics) {
+        Ok(loaded) => loaded,
+        Err(report) => {
+            eprint!("{report}");
+            return ExitCode::from(WRONG_CONFIGURATION);
+        }
+    };
+    if let Err(error) = logs::start(&config.log, environment("RUST_LOG").as_deref()) {
+        eprintln!("cannot start the log: {error}");
+        return ExitCode::FAILURE;
+    }
+    warn_of(&warnings);
+    match block_on(serve(&file, config, metrics)) {
+        Ok(Ended::Drained) => ExitCode::SUCCESS,
+        Ok(Ended::CutShort | Ended::Failed) => ExitCode::FAILURE,
+        Err(error) => {
+            tracing::error!(error, "cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(
+    file: &Path,
+    config: config::Config,
+    metrics: Arc<Metrics>,
+) -> Result<Ended, String> {
+    let signals = Signals::receive().map_err(|error| format!("cannot receive signals: {error}"))?;
+    let gateway = Gateway::start(config, metrics.clone()).map_err(|error| error.to_string())?;
+    for address in gateway.public_addresses() {
+        tracing::info!(address, "listening for notifications");
+    }
+    for address in gateway.admin_addresses() {
+        tracing::info!(address, "listening for health checks and metrics");
+    }
+    for address in gateway.prometheus_addresses() {
+        tracing::info!(address, "listening for metrics");
+    }
+    let reload = |gateway: &Gateway| match config::load(file, &environment, &metrics) {
+        Ok(Loaded { config, warnings }) => {
+            warn_of(&warnings);
+            gateway.reload(config);
+            metrics.reloaded("ok");
+            tracing::info!("configuration and keys read anew");
+        }
+        Err(report) => {
+            metrics.reloaded("refused");
+            tracing::error!(
+                "the configuration stays as it was, because the new one is wrong:\n{report}"
+            );
+        }
+    };
+    Ok(lifecycle::run_until_stopped(signals, gateway, reload).await)
+}
+
+/// Runs the accept loop and what is off the way of a notification; worker threads have runtimes of
+/// their own.
+fn block_on<T>(future: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start the runtime: {error}"))?;
+    System::with_tokio_rt(|| runtime).block_on(future)
+}
+
+fn warn_of(warnings: &Report) {
+    for finding in &warnings.findings {
+        let line = finding.at.map(|at| at.line);
+        tracing::warn!(key = finding.key.join("."), line, "{}", finding.message());
+    }
+}
