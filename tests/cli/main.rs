@@ -1,0 +1,43 @@
+//! The program from the outside: the built binary, its commands, exit codes and signals.
+//!
+//! `commands` end by themselves; `serve` and `signals` run the gateway as a `process`.
+
+#![cfg(test)]
+
+mod commands;
+mod process;
+mod serve;
+mod signals;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// A folder with a configuration file, in which the program runs.
+struct Folder(TempDir);
+
+impl Folder {
+    fn with(config: &str) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        folder.write(config);
+        folder
+    }
+
+    /// Writes the configuration file anew.
+    fn write(&self, config: &str) {
+        fs::write(self.path().join("config.yaml"), config).unwrap();
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Returns the program, to be run here with nothing of our environment.
+    fn peregrine(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_peregrine"));
+        command.args(args).env_clear().current_dir(self.path());
+        command
+    }
+}

@@ -1,0 +1,101 @@
+//! Devices, and notifications for them: those that Synapse really sent, and many at once.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
+use serde_json::{Map, Value};
+
+use super::{Answer, TestGateway, event};
+
+/// A gateway that repeats without delay and never leaves a provider alone.
+pub(crate) const EAGER: &str = "delivery: {\
+    retry: {base_delay_ms: 1, max_delay_ms: 1, budget_percent: 100}, \
+    circuit_breaker: {failures: 1000000}}";
+
+/// A device token of its own for each number, as a homeserver sends it and as APNs gets it.
+pub(crate) fn device(number: usize) -> (String, String) {
+    let mut token = [0xa5; 32];
+    token[..8].copy_from_slice(&number.to_be_bytes());
+    let mut hex = String::new();
+    for byte in token {
+        write!(hex, "{byte:02x}").unwrap();
+    }
+    (STANDARD.encode(token), hex)
+}
+
+/// A body that Synapse sent.
+pub(crate) struct Sent {
+    pub(crate) name: String,
+    pub(crate) body: Value,
+}
+
+impl Sent {
+    /// Returns the bodies in `tests/homeserver_bodies` by name, each to a device of its own.
+    pub(crate) fn all(app_id: &str, pushkey: impl Fn(usize) -> String) -> Vec<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/homeserver_bodies");
+        let mut files: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        let read = |(number, file): (usize, &std::path::PathBuf)| {
+            let mut body: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+            let device = &mut body["notification"]["devices"][0];
+            device["app_id"] = app_id.into();
+            device["pushkey"] = pushkey(number).into();
+            let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+            Self { name, body }
+        };
+        files.iter().enumerate().map(read).collect()
+    }
+
+    /// Returns a member of the notification, null if there is none.
+    pub(crate) fn get(&self, key: &str) -> Value {
+        self.body["notification"][key].clone()
+    }
+
+    pub(crate) fn device(&self) -> &Value {
+        &self.body["notification"]["devices"][0]
+    }
+
+    pub(crate) fn device_mut(&mut self) -> &mut Value {
+        &mut self.body["notification"]["devices"][0]
+    }
+
+    pub(crate) fn unread(&self) -> Option<u64> {
+        self.get("counts")["unread"].as_u64()
+    }
+
+    /// Returns the members of the pusher's `default_payload`.
+    pub(crate) fn default_payload(&self) -> Map<String, Value> {
+        let payload = self.device()["data"]["default_payload"].as_object();
+        payload.cloned().unwrap_or_default()
+    }
+}
+
+/// Changes members of a notification.
+pub(crate) fn with(mut body: Value, changed: &Value) -> Value {
+    for (key, value) in changed.as_object().unwrap() {
+        body["notification"][key] = value.clone();
+    }
+    body
+}
+
+impl TestGateway {
+    /// Sends one event to each of these devices, all at once.
+    pub(crate) async fn burst(
+        &self,
+        app_id: &str,
+        devices: impl IntoIterator<Item = usize>,
+    ) -> Vec<Answer> {
+        let notifications = devices.into_iter().map(|number| async move {
+            let body = event(app_id, &device(number).0, &format!("$event-{number}"));
+            self.notify(&body).await
+        });
+        join_all(notifications).await
+    }
+}

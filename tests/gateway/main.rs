@@ -1,0 +1,18 @@
+//! The front door: the real app on free ports against simulated providers over real TLS and HTTP/2.
+//!
+//! One binary, a module for each subject. `helpers` starts gateways and speaks HTTP to them;
+//! `puppet` is a provider for what no simulated vendor can bring about.
+
+#![cfg(test)]
+
+mod apns;
+mod fcm;
+mod helpers;
+mod notify;
+mod ops;
+mod proxy;
+mod puppet;
+mod runtime;
+mod storm;
+mod supervision;
+mod webpush;
