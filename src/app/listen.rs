@@ -1,14 +1,17 @@
-//! One server: its sockets, its worker threads, its limits on slow clients.
+//! One server: its sockets, its worker threads, its last answers.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 
-use actix_web::dev::ServerHandle;
+use actix_http::error::DispatchError;
+use actix_server::{Server, ServerHandle};
+use actix_service::{ServiceFactoryExt as _, fn_service};
 use actix_web::web::ServiceConfig;
-use actix_web::{App, HttpServer};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 
 use crate::config::Bind;
-use crate::http::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE};
+use crate::http;
 
 /// Longest time in seconds for the last answers to be taken, after the last push is settled.
 const LAST_ANSWERS_SECONDS: u64 = 2;
@@ -40,34 +43,53 @@ impl Listener {
         binds: &[Bind],
         workers: usize,
     ) -> Result<Self, StartError> {
-        let mut server = HttpServer::new(move || App::new().configure(&routes))
+        let mut server = Server::build()
             .workers(workers)
-            .backlog(BACKLOG)
-            .tcp_nodelay(true)
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(HEAD_TIMEOUT)
-            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .shutdown_timeout(LAST_ANSWERS_SECONDS)
             .disable_signals();
-        let mut sockets = Vec::new();
+        let mut addresses = Vec::new();
+        let signal = server.graceful_shutdown_signal();
+        let stopping = move || {
+            let signal = signal.clone();
+            async move { signal.notified().await }
+        };
         for bind in binds {
-            server = match bind {
-                Bind::Tcp { host, port } => server.bind((host.as_str(), *port)),
-                Bind::Unix(path) => {
-                    sockets.push(bind.to_string());
-                    server.bind_uds(path)
-                }
-            }
-            .map_err(|source| StartError {
+            let cannot = |source| StartError {
                 address: bind.to_string(),
                 source,
-            })?;
+            };
+            match bind {
+                Bind::Tcp { host, port } => {
+                    for socket in sockets(host, *port).map_err(cannot)? {
+                        let address = socket.local_addr().map_err(cannot)?.to_string();
+                        let (routes, stopping) = (routes.clone(), stopping.clone());
+                        let service = move || {
+                            let accepted = async |io: TcpStream| {
+                                // Without it, answers wait for the client's acknowledgements.
+                                io.set_nodelay(true).map_err(DispatchError::Io)?;
+                                let peer = io.peer_addr().ok();
+                                Ok((io, peer))
+                            };
+                            fn_service(accepted)
+                                .and_then(http::service(routes.clone(), stopping.clone()))
+                        };
+                        server = server.listen(&address, socket, service).map_err(cannot)?;
+                        addresses.push(address);
+                    }
+                }
+                Bind::Unix(path) => {
+                    let (routes, stopping) = (routes.clone(), stopping.clone());
+                    let service = move || {
+                        let accepted = async |io: UnixStream| Ok((io, None));
+                        fn_service(accepted)
+                            .and_then(http::service(routes.clone(), stopping.clone()))
+                    };
+                    let address = bind.to_string();
+                    server = server.bind_uds(&address, path, service).map_err(cannot)?;
+                    addresses.push(address);
+                }
+            }
         }
-        let bound = server
-            .addrs()
-            .into_iter()
-            .map(|address| address.to_string());
-        let addresses = bound.chain(sockets).collect();
         let server = server.run();
         Ok(Self {
             addresses,
@@ -94,4 +116,30 @@ impl Listener {
     pub(super) async fn stop(&self, graceful: bool) {
         self.handle.stop(graceful).await;
     }
+}
+
+/// Listens on every address of a host; an error if there is none that it can listen on.
+fn sockets(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
+    let (mut sockets, mut failure) = (Vec::new(), None);
+    for address in (host, port).to_socket_addrs()? {
+        match socket(address) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(failure) if sockets.is_empty() => Err(failure),
+        _ => Ok(sockets),
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A restart need not wait until the kernel has forgotten the last run's connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }

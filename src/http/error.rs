@@ -10,8 +10,10 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use bytes::Bytes;
 use serde::Serialize;
 
+use super::head;
 use crate::dispatch::Verdict;
 use crate::matrix::{DecodeError, Text};
 
@@ -61,6 +63,27 @@ impl Refusal {
         Self {
             allow: Some(allow),
             ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "M_UNRECOGNIZED", error)
+        }
+    }
+
+    /// A head that comes too slowly.
+    pub(super) fn head_too_slow() -> Self {
+        let error = "the request's head took more than 10 s";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "M_UNKNOWN", error)
+    }
+
+    /// A head that could not be read, which actix answered with this status; `None` if the status
+    /// says nothing of the kind.
+    pub(super) fn unreadable_head(status: [u8; 3]) -> Option<Self> {
+        match StatusCode::from_bytes(&status).ok()? {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                Some(Self::head_too_large(head::MAX_HEAD_BYTES))
+            }
+            status if status.is_client_error() => {
+                let error = "this is no HTTP/1.1 request";
+                Some(Self::new(status, "M_UNRECOGNIZED", error))
+            }
+            _ => None,
         }
     }
 
@@ -119,6 +142,34 @@ impl Refusal {
     }
 }
 
+/// Returns the last answer on a connection as bytes: for requests that never reached a route.
+pub(super) fn on_the_wire(refusal: &Refusal) -> Bytes {
+    let status = refusal.status;
+    let id = head::new_id();
+    let (body, id) = (body(refusal), id.to_str().unwrap_or_default());
+    let mut answer = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         x-request-id: {id}\r\nconnection: close\r\n\r\n",
+        body.len(),
+    )
+    .into_bytes();
+    answer.extend(body);
+    answer.into()
+}
+
+/// Returns the error object.
+fn body(refusal: &Refusal) -> Vec<u8> {
+    let limited = refusal.status == StatusCode::TOO_MANY_REQUESTS;
+    let retry_after = refusal.retry_after.filter(|_| limited);
+    let object = MatrixError {
+        errcode: refusal.errcode,
+        error: &refusal.error,
+        retry_after_ms: retry_after.map(|wait| wait.as_millis()),
+    };
+    // Text and numbers only: writing them into memory cannot fail.
+    serde_json::to_vec(&object).unwrap_or_default()
+}
+
 impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
         let errcode = match error {
@@ -133,8 +184,6 @@ impl From<DecodeError> for Refusal {
 
 impl From<Refusal> for HttpResponse {
     fn from(refusal: Refusal) -> Self {
-        let limited = refusal.status == StatusCode::TOO_MANY_REQUESTS;
-        let retry_after_ms = refusal.retry_after.filter(|_| limited);
         let mut answer = Self::build(refusal.status);
         if let Some(allow) = refusal.allow {
             answer.insert_header((ALLOW, HeaderValue::from_static(allow)));
@@ -142,14 +191,7 @@ impl From<Refusal> for HttpResponse {
         if let Some(wait) = refusal.retry_after {
             answer.insert_header((RETRY_AFTER, HeaderValue::from(whole_seconds(wait))));
         }
-        json(
-            &mut answer,
-            &MatrixError {
-                errcode: refusal.errcode,
-                error: &refusal.error,
-                retry_after_ms: retry_after_ms.map(|wait| wait.as_millis()),
-            },
-        )
+        answer.insert_header(JSON).body(body(&refusal))
     }
 }
 

@@ -4,6 +4,8 @@
 //! The id is kept where a good one comes from anyway, in the request's own header: one look-up
 //! finds it, and a request that brings its id costs nothing.
 
+use std::rc::Rc;
+
 use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
@@ -11,6 +13,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use uuid::Uuid;
 
+use super::connection::Progress;
 use super::error::Refusal;
 use super::unread;
 
@@ -18,7 +21,7 @@ use super::unread;
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The most that request line and headers may hold.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// The longest id taken over from a request.
 const MAX_ID_BYTES: usize = 128;
@@ -28,6 +31,10 @@ pub(super) async fn check(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse, Error> {
+    let progress = request.request().conn_data::<Rc<Progress>>().cloned();
+    if let Some(progress) = &progress {
+        progress.routed();
+    }
     let head = request.head_mut();
     let given = head.headers().get(X_REQUEST_ID).filter(|id| is_sane(id));
     let id = given.cloned().unwrap_or_else(|| {
@@ -44,6 +51,9 @@ pub(super) async fn check(
         next.call(request).await?
     };
     response.headers_mut().insert(X_REQUEST_ID, id);
+    if let Some(progress) = &progress {
+        progress.answered();
+    }
     Ok(response)
 }
 
@@ -54,7 +64,8 @@ fn is_sane(id: &HeaderValue) -> bool {
     (1..=MAX_ID_BYTES).contains(&id.len()) && id.iter().all(is_sane)
 }
 
-fn new_id() -> HeaderValue {
+/// Makes an id for a request that brings none.
+pub(super) fn new_id() -> HeaderValue {
     let mut text = [0; uuid::fmt::Simple::LENGTH];
     let text = Uuid::new_v4().simple().encode_lower(&mut text);
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("none"))

@@ -8,6 +8,7 @@
 mod access;
 mod body;
 pub mod config;
+mod connection;
 mod error;
 mod head;
 mod notify;
@@ -20,7 +21,6 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use actix::Recipient;
 use actix_web::http::Method;
@@ -33,20 +33,9 @@ use crate::telemetry::config::AccessConfig;
 use error::Refusal;
 
 pub use config::{AdminConfig, Config};
+pub use connection::service;
 pub use ops::{NotReady, Readiness};
 pub use trusted::TrustedProxies;
-
-/// How long a client may take for a request's head; for `HttpServer::client_request_timeout`.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long an idle connection is kept; for `HttpServer::keep_alive`. Synapse keeps its own for 2
-/// minutes (`HTTPConnectionPool` in `synapse/http/client.py`) and must be the first to close: a
-/// request on a connection that we close meanwhile fails.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(130);
-
-/// For `HttpServer::client_disconnect_timeout`. Zero keeps actix from reading on, without a bound,
-/// what a refused client still sends: `unread` does that within bounds.
-pub const DISCONNECT_TIMEOUT: Duration = Duration::ZERO;
 
 /// What the public listener needs on one worker thread.
 #[derive(Debug, Clone)]

@@ -4,23 +4,26 @@
 mod access;
 mod admin;
 mod answers;
+mod connection;
 mod refused;
 mod routes;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::future::pending;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler, Recipient};
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer, web};
+use actix_server::{Server, ServerHandle};
+use actix_service::{ServiceFactoryExt as _, fn_service};
+use actix_web::web;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE, PublicState, TrustedProxies, configure};
+use super::{PublicState, TrustedProxies, configure, service};
 use crate::dispatch::{Notify, Verdict};
 use crate::telemetry::Metrics;
 use crate::telemetry::config::AccessConfig;
@@ -93,16 +96,14 @@ impl Desk {
 
     /// Listens as the gateway does.
     fn listen(routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static) -> Self {
-        let server = HttpServer::new(move || App::new().configure(routes.clone()))
-            .client_request_timeout(HEAD_TIMEOUT)
-            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .keep_alive(KEEP_ALIVE)
-            .workers(1)
-            .disable_signals()
-            .bind("127.0.0.1:0")
-            .unwrap();
-        let address = server.addrs()[0];
-        let server = server.run();
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let accept = move || {
+            let accepted = async |io: TcpStream| Ok((io, None));
+            fn_service(accepted).and_then(service(routes.clone(), pending::<()>))
+        };
+        let server = Server::build().workers(1).disable_signals();
+        let server = server.listen("desk", socket, accept).unwrap().run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
         Self {
