@@ -8,10 +8,13 @@ use serde::Deserialize;
 use url::{Position, Url};
 
 use super::app::Surroundings;
+use super::common::Common;
 use super::outcome::{Cause, Outcome};
 use crate::fault::Fault;
 use crate::glob::Glob;
 use crate::matrix::MAX_PUSHKEY_BYTES;
+use crate::transport::hosts::HostsSettings;
+use crate::transport::pool::PoolSettings;
 use crate::transport::{Addresses, Dialer, tls};
 
 /// The keys of apps whose endpoints come with the pushers.
@@ -52,6 +55,26 @@ impl Config {
                 .collect(),
         )
     }
+}
+
+/// Returns the limits over the endpoints' hosts.
+pub(super) fn hosts(common: &Common) -> HostsSettings {
+    let usual = HostsSettings::default();
+    HostsSettings {
+        pool: PoolSettings {
+            max_connections: common.pool.connections.or(2),
+            ..usual.pool
+        },
+        ..usual
+    }
+}
+
+/// Returns what is wrong with a base URL for an app whose endpoints come with the pushers.
+pub(super) fn no_base_url(common: &Common) -> Option<Fault> {
+    common.endpoint.as_ref().map(|_| {
+        let what = "has no meaning here: each pusher brings its own endpoint";
+        Fault::new("endpoint", what, "remove it")
+    })
 }
 
 /// The endpoints that the operator allows, by their hosts; all if there is no pattern.

@@ -6,12 +6,15 @@
 //! From here a notification goes to `transport`.
 
 pub mod actor;
+mod aes128gcm;
 pub mod app;
 pub mod common;
 mod draft;
 mod endpoints;
+mod forward;
 pub mod outcome;
 pub mod push;
+mod push_request;
 mod retry_after;
 
 pub use actor::{Deliver, Provider, Seat};
@@ -37,6 +40,10 @@ providers! {
     fcm => fcm::Config,
     /// Web Push: RFC 8030, 8291, 8292.
     webpush => webpush::Config,
+    /// `UnifiedPush`: whichever push server a phone chose.
+    unifiedpush => unifiedpush::Config,
+    /// A fixed URL of the operator's.
+    webhook => webhook::Config,
     /// The log, for development.
     log => log::Config,
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::matrix::{Counts, Device, Encrypted, Json, Notification, NotifyRequest, Priority};
+use crate::matrix::{
+    Counts, Device, Encrypted, Json, Notification, NotifyRequest, Priority, Tweaks,
+};
 
 /// One push: a shared notification and one of its devices. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -84,7 +86,9 @@ pub struct View<'a> {
     pub counts: Option<Counts>,
     /// MSC3013's fields.
     pub encrypted: &'a Encrypted,
-    /// The device: its pushkey, data and tweaks.
+    /// What the user's push rules ask for.
+    pub tweaks: &'a Tweaks,
+    /// The device: its pushkey and data.
     pub device: &'a Device,
 }
 
@@ -94,6 +98,10 @@ impl<'a> View<'a> {
             ciphertext: None,
             ephemeral: None,
             mac: None,
+        };
+        static NO_TWEAKS: Tweaks = Tweaks {
+            sound: None,
+            highlight: false,
         };
         let whole = !options.event_id_only;
         let full = |text: &'a Option<crate::matrix::Text>| text.as_deref().filter(|_| whole);
@@ -115,6 +123,7 @@ impl<'a> View<'a> {
             } else {
                 &NOT_ENCRYPTED
             },
+            tweaks: if whole { &device.tweaks } else { &NO_TWEAKS },
             device,
         }
     }

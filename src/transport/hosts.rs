@@ -37,6 +37,10 @@ pub struct HostsSettings {
     pub max_requests: usize,
     /// Time without a request after which a host's connections are closed.
     pub idle: Duration,
+    /// Failures in a row after which a host is left alone for a while; `None` is never.
+    pub patience: Option<u32>,
+    /// Most connections to a host that speaks HTTP/1.1 only: each carries one request at a time.
+    pub http1_connections: usize,
     /// Limits of one host's connections, and of each answer.
     pub pool: PoolSettings,
 }
@@ -48,6 +52,8 @@ impl Default for HostsSettings {
             max_hosts: 512,
             max_requests,
             idle: Duration::from_secs(90),
+            patience: Some(3),
+            http1_connections: 16,
             pool: PoolSettings {
                 max_waiting: max_requests,
                 ..PoolSettings::default()

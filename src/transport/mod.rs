@@ -22,12 +22,16 @@ pub mod tls;
 pub mod token_cache;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 pub use address::Addresses;
 pub use dial::{Dialer, Origin};
 pub use proxy::Proxy;
 pub use stream::Stream;
+
+/// How this gateway introduces itself, where a host may want to know.
+pub const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("peregrine/", env!("CARGO_PKG_VERSION")));
 
 /// A provider's answer, read whole.
 #[derive(Debug, Clone)]

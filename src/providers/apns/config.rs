@@ -120,8 +120,7 @@ impl ProviderConfig for Config {
                 view: self.common.view_options(),
                 shape: Shape {
                     limit: PushType::payload_limit(push_type),
-                    // With ids only, nothing the push rules say may leave.
-                    sound_from_tweaks: self.sound_from_tweaks && !self.common.event_id_only,
+                    sound_from_tweaks: self.sound_from_tweaks,
                 },
                 only_event_types: self.only_event_types,
                 template: Template {

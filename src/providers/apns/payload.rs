@@ -170,6 +170,6 @@ fn badge(counts: Counts) -> Option<u64> {
 }
 
 fn sound<'a>(view: &View<'a>, shape: Shape) -> Option<&'a str> {
-    let sound = view.device.tweaks.sound.as_deref();
+    let sound = view.tweaks.sound.as_deref();
     sound.filter(|sound| shape.sound_from_tweaks && !sound.is_empty())
 }

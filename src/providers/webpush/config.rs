@@ -14,8 +14,6 @@ use crate::fault::Fault;
 use crate::providers::app::{ProviderConfig, Surroundings};
 use crate::providers::common::Common;
 use crate::providers::endpoints;
-use crate::transport::hosts::HostsSettings;
-use crate::transport::pool::PoolSettings;
 
 /// Web Push, to whichever push service a browser subscribed at (RFC 8030, 8291, 8292).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -54,13 +52,7 @@ impl ProviderConfig for Config {
 
     fn prepare(self, around: &Surroundings) -> Result<Plan, Vec<Fault>> {
         let mut faults = Vec::new();
-        if self.common.endpoint.is_some() {
-            faults.push(Fault::new(
-                "endpoint",
-                "has no meaning for web push: each pusher brings its own endpoint",
-                "remove it",
-            ));
-        }
+        faults.extend(endpoints::no_base_url(&self.common));
         if self.max_connections == Some(0) {
             let instead = "remove it: `pool.connections` says how many may be opened";
             faults.push(Fault::new("max_connections", "is 0", instead));
@@ -79,7 +71,6 @@ impl ProviderConfig for Config {
             let what = format!("the key cannot sign: {error}");
             vec![Fault::new("vapid_private_key", what, "name another one")]
         })?;
-        let usual = HostsSettings::default();
         Ok(Plan {
             rules: Arc::new(Rules {
                 signer,
@@ -89,13 +80,7 @@ impl ProviderConfig for Config {
                 metrics: around.metrics.clone(),
             }),
             dialer,
-            hosts: HostsSettings {
-                pool: PoolSettings {
-                    max_connections: self.common.pool.connections.or(2),
-                    ..usual.pool
-                },
-                ..usual
-            },
+            hosts: endpoints::hosts(&self.common),
         })
     }
 }

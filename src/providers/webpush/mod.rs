@@ -1,13 +1,12 @@
 //! Web Push, to whichever push service a browser subscribed at: RFC 8030.
 //!
 //! `config` is what the operator writes (with `vapid_key`), `subscription` what the client gave its
-//! pusher, `payload` what its service worker reads, `encrypt` seals that (RFC 8291), `auth` says who
-//! pushes (RFC 8292), `request` is the head around it, `response` what the push service's answer
+//! pusher, `payload` what its service worker reads, `aes128gcm` seals that (RFC 8291), `auth` says
+//! who pushes (RFC 8292), `request` is the head around it, `response` what the push service's answer
 //! means. One attempt goes through them top to bottom, here; from here it goes to `transport::hosts`.
 
 mod auth;
 mod config;
-mod encrypt;
 mod payload;
 mod request;
 mod response;
@@ -20,17 +19,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 pub use config::Config;
 
 use self::auth::Signer;
-use self::encrypt::{CannotEncrypt, MAX_PLAINTEXT, encrypt};
 use self::request::{Head, Wishes};
 use self::response::Remedy;
-use self::subscription::{Keys, Subscription};
+use self::subscription::Subscription;
 use super::actor::Provider;
+use super::aes128gcm::{MAX_PLAINTEXT, seal};
 use super::app::{Blueprint, Credential};
 use super::endpoints::Allowed;
 use super::outcome::{Cause, Outcome};
@@ -152,16 +150,6 @@ impl Courier {
             }
         }
     }
-}
-
-/// Encrypts a message for the subscription.
-fn seal(plaintext: &[u8], keys: &Keys) -> Result<Bytes, Outcome> {
-    encrypt(plaintext, keys)
-        .map(Bytes::from)
-        .map_err(|error| match error {
-            CannotEncrypt::NotOnCurve => Outcome::Rejected(Cause::new("undecodable_pushkey")),
-            CannotEncrypt::Broken => Outcome::backoff(Cause::new("cannot_encrypt")),
-        })
 }
 
 fn signed<T>(result: Result<T, jsonwebtoken::errors::Error>) -> Result<T, Outcome> {

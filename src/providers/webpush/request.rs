@@ -6,19 +6,15 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderName, HeaderValue, Method, Request};
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue, Request};
 use url::Url;
 
 use crate::matrix::{Json, Priority};
+use crate::providers::push_request::push_request;
 
-const TTL: HeaderName = HeaderName::from_static("ttl");
-const URGENCY: HeaderName = HeaderName::from_static("urgency");
 const TOPIC: HeaderName = HeaderName::from_static("topic");
 const WNS_CACHE_POLICY: HeaderName = HeaderName::from_static("x-wns-cache-policy");
-
-const AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("peregrine/", env!("CARGO_PKG_VERSION")));
 
 /// Bytes of a topic before base64url makes 32 characters of them, the most that RFC 8030, section
 /// 5.4 allows. Apple refuses padding, and lengths that no padding could complete.
@@ -60,19 +56,13 @@ pub(super) struct Head {
 impl Head {
     /// Builds the request to an endpoint; its URI is set when it is sent.
     pub(super) fn request(&self, endpoint: &Url, body: Bytes) -> Request<Bytes> {
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, self.authorization.clone());
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("aes128gcm"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        headers.insert(USER_AGENT, AGENT);
-        headers.insert(TTL, HeaderValue::from(self.ttl.as_secs()));
         let urgency = match self.prio {
             Priority::High => "normal",
             Priority::Low => "low",
         };
-        headers.insert(URGENCY, HeaderValue::from_static(urgency));
+        let mut request = push_request(body, self.ttl.as_secs(), urgency);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, self.authorization.clone());
         if let Some(topic) = &self.topic {
             headers.insert(TOPIC, topic.clone());
         }
@@ -100,6 +90,8 @@ pub(super) fn topic(room_id: &str) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::*;
 
     #[test]

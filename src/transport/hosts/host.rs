@@ -13,12 +13,6 @@ use crate::transport::client::Client;
 use crate::transport::pool::Pool;
 use crate::transport::{Dialer, Failure, Origin, Response, Sent, TransportError};
 
-/// Most connections to a host that speaks HTTP/1.1 only: each carries one request at a time.
-const HTTP1_CONNECTIONS: usize = 16;
-
-/// Failures in a row after which a host is left alone.
-const PATIENCE: u32 = 3;
-
 /// The first rest; it doubles with each failure after it.
 const FIRST_REST: Duration = Duration::from_secs(1);
 
@@ -33,6 +27,8 @@ pub(super) struct Host {
     /// Takes the place of the pool where HTTP/2 is not spoken.
     http1: OnceCell<Client>,
     speaks_http2: Cell<bool>,
+    patience: Option<u32>,
+    http1_connections: usize,
     max_requests: usize,
     max_body_bytes: usize,
     response_timeout: Duration,
@@ -50,8 +46,8 @@ struct Trouble {
 
 impl Trouble {
     /// Returns how long the host rests from `since` on.
-    fn rest(&self) -> Option<Duration> {
-        let doublings = self.times.checked_sub(PATIENCE)?;
+    fn rest(&self, patience: Option<u32>) -> Option<Duration> {
+        let doublings = self.times.checked_sub(patience?)?;
         Some(
             FIRST_REST
                 .saturating_mul(1 << doublings.min(16))
@@ -73,6 +69,8 @@ impl Host {
             dialer,
             http1: OnceCell::new(),
             speaks_http2: Cell::new(false),
+            patience: settings.patience,
+            http1_connections: settings.http1_connections,
             max_requests: settings.max_requests,
             max_body_bytes: settings.pool.max_body_bytes,
             response_timeout: settings.pool.response_timeout,
@@ -113,7 +111,7 @@ impl Host {
     fn hold(&self) -> Result<Held<'_>, TransportError> {
         let (now, in_flight) = (Instant::now(), self.in_flight.get());
         if let Some(trouble) = &*self.trouble.borrow()
-            && let Some(rest) = trouble.rest()
+            && let Some(rest) = trouble.rest(self.patience)
             // After its rest it is asked by one request at a time.
             && (now < trouble.since + rest || in_flight > 0)
         {
@@ -157,7 +155,7 @@ impl Host {
         deadline: Instant,
     ) -> Result<Response, TransportError> {
         let client = self.http1.get_or_init(|| {
-            Client::of_one_host(&self.dialer, self.max_body_bytes, HTTP1_CONNECTIONS)
+            Client::of_one_host(&self.dialer, self.max_body_bytes, self.http1_connections)
         });
         let left = deadline.saturating_duration_since(Instant::now());
         client.send(request, left.min(self.response_timeout)).await

@@ -8,7 +8,7 @@ use serde_json::{Value as Tree, json};
 use super::*;
 use crate::matrix;
 use crate::providers::push::{Push, ViewOptions};
-use crate::providers::webpush::encrypt::MAX_PLAINTEXT;
+use crate::providers::aes128gcm::MAX_PLAINTEXT;
 
 const WHOLE: ViewOptions = ViewOptions {
     send_badge_counts: true,

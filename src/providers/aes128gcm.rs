@@ -1,17 +1,23 @@
 //! Message encryption for web push: RFC 8291 on top of RFC 8188, one record, `aes128gcm`.
 //!
-//! Key pair and salt are new for every message; the key that signs VAPID tokens is never used here.
+//! For every provider whose clients give their pushers `keys`. Key pair and salt are new for every
+//! message; the key that signs VAPID tokens is never used here.
+
+mod keys;
 
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, Tag, sign};
 use aws_lc_rs::rand;
+use bytes::Bytes;
 
-use super::subscription::{Keys, POINT_BYTES};
+pub(super) use self::keys::Keys;
+use self::keys::POINT_BYTES;
+use super::outcome::{Cause, Outcome};
 
 /// Bytes that every push service takes: RFC 8030, section 7.2.
-const MAX_BODY: usize = 4096;
+pub(super) const MAX_BODY: usize = 4096;
 
 const SALT_BYTES: usize = 16;
 
@@ -29,13 +35,16 @@ const DELIMITER: u8 = 2;
 
 const TAG_BYTES: usize = 16;
 
+/// The bytes by which a message is longer than its plaintext.
+pub(super) const OVERHEAD: usize = HEADER_BYTES + TAG_BYTES + 1;
+
 /// The most bytes that fit into one message.
-pub(super) const MAX_PLAINTEXT: usize = MAX_BODY - HEADER_BYTES - TAG_BYTES - 1;
+pub(super) const MAX_PLAINTEXT: usize = MAX_BODY - OVERHEAD;
 
 /// Why a message could not be encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CannotEncrypt {
-    /// The browser's public key is no point of the curve.
+enum CannotEncrypt {
+    /// The client's public key is no point of the curve.
     NotOnCurve,
     /// The machine gives no random numbers, or the message is too long.
     Broken,
@@ -47,12 +56,23 @@ impl From<Unspecified> for CannotEncrypt {
     }
 }
 
-/// Encrypts a message for one browser, with a key and a salt of its own.
+/// Encrypts a message for one client.
 ///
 /// # Errors
 ///
-/// Returns an error if the browser's key is no point of the curve.
-pub(super) fn encrypt(plaintext: &[u8], keys: &Keys) -> Result<Vec<u8>, CannotEncrypt> {
+/// Returns the outcome of a push to a client whose public key can never work, or that could not be
+/// encrypted now.
+pub(super) fn seal(plaintext: &[u8], keys: &Keys) -> Result<Bytes, Outcome> {
+    encrypt(plaintext, keys)
+        .map(Bytes::from)
+        .map_err(|error| match error {
+            CannotEncrypt::NotOnCurve => keys::undecodable_p256dh(),
+            CannotEncrypt::Broken => Outcome::backoff(Cause::local("cannot_encrypt")),
+        })
+}
+
+/// Encrypts with a key and a salt of this message's own.
+fn encrypt(plaintext: &[u8], keys: &Keys) -> Result<Vec<u8>, CannotEncrypt> {
     let ours = PrivateKey::generate(&ECDH_P256)?;
     let mut salt = [0; SALT_BYTES];
     rand::fill(&mut salt)?;
@@ -112,7 +132,9 @@ mod tests {
 
     fn keys() -> Keys {
         Keys {
-            p256dh: bytes("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"),
+            p256dh: bytes(
+                "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+            ),
             auth: bytes("BTBZMqHH6r4Tts7J_aSIgg"),
         }
     }

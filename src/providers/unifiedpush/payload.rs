@@ -1,0 +1,27 @@
+//! From a push to the JSON that a phone's client reads: the notification with its one device, as
+//! long as the push server takes it. Pure.
+//!
+//! <https://unifiedpush.org/developers/gateway/>
+
+use super::subscription::{KEYS, Subscription};
+use crate::providers::aes128gcm::{MAX_BODY, OVERHEAD};
+use crate::providers::forward;
+use crate::providers::outcome::Outcome;
+use crate::providers::push::View;
+
+/// Builds the plaintext of a message whose body is at most `max_body_bytes` long on its way.
+///
+/// # Errors
+///
+/// Returns the outcome of a push that has nothing to tell, or whose ids alone do not fit.
+pub(super) fn build(
+    view: &View<'_>,
+    to: &Subscription,
+    max_body_bytes: usize,
+) -> Result<Vec<u8>, Outcome> {
+    let limit = match to.keys {
+        Some(_) => max_body_bytes.min(MAX_BODY).saturating_sub(OVERHEAD),
+        None => max_body_bytes,
+    };
+    forward::build(view, limit, KEYS)
+}

@@ -1,0 +1,105 @@
+//! A webhook: the notification as JSON, posted to a fixed URL of the operator's.
+//!
+//! `config` is what the operator writes, `payload` what the webhook reads, `signature` shows whom it
+//! comes from, `request` is the head around it, `response` what the answer means. One attempt goes
+//! through them top to bottom, here; from here it goes to `transport::hosts`, which finds out which
+//! HTTP the only host speaks.
+
+mod config;
+mod payload;
+mod request;
+mod response;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::HeaderMap;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::time::Instant;
+use url::Url;
+
+pub use config::Config;
+
+use self::signature::Signer;
+use super::actor::Provider;
+use super::app::{Blueprint, Credential};
+use super::outcome::{Cause, Outcome};
+use super::push::{Push, ViewOptions};
+use crate::transport::Dialer;
+use crate::transport::hosts::{Hosts, HostsSettings};
+
+/// A checked app, from which each worker thread builds its courier.
+pub struct Plan {
+    rules: Arc<Rules>,
+    dialer: Dialer,
+    hosts: HostsSettings,
+    open: Gauge,
+}
+
+/// What is the same for every push of an app. Both the URL and the headers may hold secrets.
+struct Rules {
+    url: Url,
+    headers: HeaderMap,
+    signer: Option<Signer>,
+    view: ViewOptions,
+}
+
+impl Blueprint for Plan {
+    type Provider = Webhook;
+
+    fn build(&self) -> Webhook {
+        let (dialer, hosts) = (self.dialer.clone(), self.hosts.clone());
+        Webhook(Rc::new(Courier {
+            rules: self.rules.clone(),
+            hosts: Hosts::new(dialer, hosts, self.open.clone()),
+        }))
+    }
+
+    fn credentials(&self) -> Vec<Credential> {
+        let signer = self.rules.signer.iter();
+        let described = signer.map(|_| Credential {
+            description: "a secret that signs".to_owned(),
+            expires: None,
+        });
+        described.collect()
+    }
+}
+
+/// The provider. Clones share connections.
+#[derive(Clone)]
+pub struct Webhook(Rc<Courier>);
+
+impl Provider for Webhook {
+    fn send(&self, push: Push, deadline: Instant) -> impl Future<Output = Outcome> + 'static {
+        let courier = self.0.clone();
+        async move {
+            match courier.deliver(&push, deadline).await {
+                Ok(outcome) | Err(outcome) => outcome,
+            }
+        }
+    }
+}
+
+struct Courier {
+    rules: Arc<Rules>,
+    hosts: Hosts,
+}
+
+impl Courier {
+    /// Makes one attempt; an `Err` is the outcome of a push that the webhook did not answer.
+    async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
+        let rules = &self.rules;
+        let body = payload::build(&push.view(rules.view))?;
+        let signature = rules.signer.as_ref().map(|signer| signer.signature(&body));
+        let signature = signature.transpose().map_err(|error| {
+            Outcome::backoff(Cause::local("cannot_sign").with_detail(error.to_string()))
+        })?;
+        let request = request::build(body.into(), &rules.headers, signature);
+        let response = self.hosts.send(&rules.url, request, deadline).await?;
+        Ok(response::classify(&response, SystemTime::now()))
+    }
+}

@@ -1,0 +1,68 @@
+//! What is wrong with a webhook's configuration.
+
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::fault::Fault;
+use crate::providers::app::{ProviderConfig as _, Surroundings};
+use crate::secret::KeyFiles;
+use crate::telemetry::Metrics;
+
+fn prepare(folder: &TempDir, keys: &Value) -> Result<Plan, Vec<Fault>> {
+    let surroundings = Surroundings {
+        files: Arc::new(KeyFiles::beside(folder.path())),
+        roots: Arc::new(RootCertStore::empty()),
+        proxy: None,
+        metadata_host: None,
+        digest: 0,
+        metrics: Metrics::new().app("app", "webhook"),
+    };
+    let config: Config = serde_json::from_value(keys.clone()).unwrap();
+    config.prepare(&surroundings)
+}
+
+#[test]
+fn faults_are_found_together() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "s3cret\n").unwrap();
+    let url = "https://hook.example/push?token=x";
+    let rows: [(Value, &[&str]); 9] = [
+        (json!({ "url": url }), &[]),
+        (json!({ "url": "http://127.0.0.1:8080" }), &[]),
+        (json!({ "url": url, "secret_file": "secret", "headers": { "X-A": "b" } }), &[]),
+        (json!({ "url": "ftp://hook.example" }), &["url"]),
+        (json!({ "url": "https://user:hunter2@hook.example" }), &["url"]),
+        (json!({ "url": url, "secret": "hunter2", "secret_file": "secret" }), &["secret"]),
+        (json!({ "url": url, "secret_file": "none" }), &["secret_file"]),
+        (
+            json!({ "url": url, "headers": { "Host": "hunter2", "X A": "hunter2", "X-B": "hunter2\n" } }),
+            &["headers.Host", "headers.X A", "headers.X-B"],
+        ),
+        (
+            json!({ "url": "mailto:hunter2", "secret": "", "endpoint": url }),
+            &["endpoint", "url", "secret"],
+        ),
+    ];
+    for (keys, expected) in rows {
+        let faults = prepare(&folder, &keys).err().unwrap_or_default();
+        let found: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
+        assert_eq!(found, expected, "{keys}");
+        assert!(faults.iter().all(|fault| !fault.instead.is_empty()), "{faults:?}");
+        assert!(!format!("{faults:?}").contains("hunter2"), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_secret_is_a_credential_without_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = "https://hook.example/push";
+    let plain = prepare(&folder, &json!({ "url": url })).ok().unwrap();
+    assert_eq!(plain.credentials(), []);
+    let signed = prepare(&folder, &json!({ "url": url, "secret": "s" })).ok().unwrap();
+    assert_eq!(signed.credentials().len(), 1);
+    assert_eq!(signed.credentials()[0].expires, None);
+}
