@@ -4,6 +4,7 @@
 //! answers with an exit code from the list below.
 
 mod check;
+mod keys;
 mod schema;
 mod serve;
 
@@ -51,6 +52,8 @@ enum Command {
     Check(check::Options),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
+    /// Make keys
+    Keys(keys::Options),
 }
 
 impl Options {
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
         None | Some(Command::Serve) => serve::run(&options),
         Some(Command::Check(check)) => check::run(&options, &check),
         Some(Command::Schema) => schema::run(),
+        Some(Command::Keys(keys)) => keys::run(&keys),
     }
 }
 

@@ -146,6 +146,7 @@ fn help_shows_every_command() {
       serve   Run the gateway until it is stopped (what happens without a command)
       check   Read the configuration and every key file as `serve` would, and tell what is wrong
       schema  Print the JSON Schema of the configuration, for editors
+      keys    Make keys
       help    Print this message or the help of the given subcommand(s)
 
     Options:

@@ -1,10 +1,11 @@
 //! The program from the outside: the built binary, its commands, exit codes and signals.
 //!
-//! `commands` end by themselves; `serve` and `signals` run the gateway as a `process`.
+//! `commands` and `keys` end by themselves; `serve` and `signals` run the gateway as a `process`.
 
 #![cfg(test)]
 
 mod commands;
+mod keys;
 mod process;
 mod serve;
 mod signals;
