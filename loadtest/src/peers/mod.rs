@@ -27,6 +27,23 @@
 //! # assert!(key_file.contains("private_key"));
 //! ```
 //!
+//! [`webpush`] and [`unifiedpush`] also play the client: they make what a pusher holds, and decrypt
+//! what is sent to it. [`webhook`] plays the operator's own server, and checks the signature.
+//!
+//! ```
+//! use loadtest::peers::{unifiedpush, webhook, webpush};
+//!
+//! let browsers = webpush::WebPush::start(&webpush::Options::default());
+//! let browser = browsers.subscribe();          // pushkey: browser.p256dh, data: browser.data()
+//! let phones = unifiedpush::UnifiedPush::start();
+//! let (plain, sealed) = (phones.endpoint(), phones.endpoint_with_keys());
+//! assert_ne!(plain.url, sealed.url);           // pushkey: sealed.url, data: sealed.data()
+//! phones.for_token(plain.token()).always(loadtest::peers::Answer::status(410));
+//! let hook = webhook::Webhook::start(&webhook::Options::default().secret("s3cret"));
+//! assert!(hook.hook().starts_with(&hook.url()));
+//! # assert!(browser.data()["auth"].is_string());
+//! ```
+//!
 //! Then, on any runtime: `let push = apns.next().await; assert_eq!(push.json["event_id"], "$e");`.
 
 mod answer;
@@ -43,6 +60,8 @@ mod script;
 mod server;
 mod service;
 mod thread;
+pub mod unifiedpush;
+pub mod webhook;
 pub mod webpush;
 mod wire;
 

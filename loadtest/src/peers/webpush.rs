@@ -4,9 +4,9 @@
 //! It also plays the browser: [`WebPush::subscribe`] makes a subscription, and what is sent to it is
 //! decrypted before it is recorded, so that `json` and `event_id` of a request are the message's.
 
-mod decrypt;
-mod subscription;
-mod validate;
+pub(super) mod decrypt;
+pub(super) mod subscription;
+pub(super) mod validate;
 mod vapid;
 
 use std::ops::Deref;

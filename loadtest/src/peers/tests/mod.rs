@@ -5,6 +5,8 @@ mod connection;
 mod fcm;
 mod oauth;
 mod script;
+mod unifiedpush;
+mod webhook;
 mod webpush;
 
 use std::sync::Arc;

@@ -23,7 +23,7 @@ impl KeyType for Length {
 }
 
 /// Decrypts a message; `None` if it is not for this browser, or not as the RFCs want it.
-pub(super) fn message(body: &[u8], browser: &Browser) -> Option<Bytes> {
+pub(in crate::peers) fn message(body: &[u8], browser: &Browser) -> Option<Bytes> {
     let (salt, rest) = body.split_at_checked(SALT)?;
     let (record_size, rest) = rest.split_first_chunk::<4>()?;
     let (&[id_length], rest) = rest.split_first_chunk::<1>()?;

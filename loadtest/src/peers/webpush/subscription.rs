@@ -37,12 +37,25 @@ impl Subscription {
     }
 }
 
-/// What the browser keeps.
-pub(super) struct Browser {
+/// What the browser, or the phone's distributor, keeps.
+pub(in crate::peers) struct Browser {
     /// Where it is subscribed: scheme, host and port.
     pub(super) origin: String,
     pub(super) key: PrivateKey,
     pub(super) auth: [u8; 16],
+}
+
+impl Browser {
+    /// Makes its keys; returns those for others too, base64url: `p256dh` and `auth`.
+    pub(in crate::peers) fn new(origin: &str) -> (Self, [String; 2]) {
+        let key = made(PrivateKey::generate(&ECDH_P256));
+        let public = made(key.compute_public_key());
+        let mut auth = [0; 16];
+        made(rand::fill(&mut auth));
+        let public = [public.as_ref(), &auth].map(|it| URL_SAFE_NO_PAD.encode(it));
+        let origin = origin.to_owned();
+        (Self { origin, key, auth }, public)
+    }
 }
 
 /// Every subscription, by the last part of its path.
@@ -51,18 +64,13 @@ pub(super) struct Subscriptions(Mutex<HashMap<String, Arc<Browser>>>);
 
 impl Subscriptions {
     pub(super) fn make(&self, origin: &str) -> Subscription {
-        let key = made(PrivateKey::generate(&ECDH_P256));
-        let public = made(key.compute_public_key());
-        let mut auth = [0; 16];
-        made(rand::fill(&mut auth));
+        let (browser, [p256dh, auth]) = Browser::new(origin);
         let id = Uuid::new_v4().simple().to_string();
         let subscription = Subscription {
             endpoint: format!("{origin}{PATH}{id}"),
-            p256dh: URL_SAFE_NO_PAD.encode(public),
-            auth: URL_SAFE_NO_PAD.encode(auth),
+            p256dh,
+            auth,
         };
-        let origin = origin.to_owned();
-        let browser = Browser { origin, key, auth };
         self.all().insert(id, Arc::new(browser));
         subscription
     }
@@ -77,7 +85,7 @@ impl Subscriptions {
 }
 
 /// Returns the last part of a path.
-pub(super) fn id(path: &str) -> &str {
+pub(in crate::peers) fn id(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 
 /// A status and an errno.
-pub(super) type Refusal = (u16, &'static str);
+pub(in crate::peers) type Refusal = (u16, &'static str);
 
 /// Largest message that every service takes: RFC 8030, section 7.2.
-pub(super) const MAX_BODY: usize = 4096;
+pub(in crate::peers) const MAX_BODY: usize = 4096;
 
 const MAX_TOPIC: usize = 32;
 
-pub(super) fn method(request: &Request<Bytes>) -> Result<(), Refusal> {
+pub(in crate::peers) fn method(request: &Request<Bytes>) -> Result<(), Refusal> {
     if request.method() == Method::POST {
         Ok(())
     } else {
@@ -22,7 +22,7 @@ pub(super) fn method(request: &Request<Bytes>) -> Result<(), Refusal> {
 }
 
 /// Checks the headers about the message.
-pub(super) fn headers(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(in crate::peers) fn headers(headers: &HeaderMap) -> Result<(), Refusal> {
     let ttl = single(headers, "ttl").map_err(|()| (400, "114"))?;
     let ttl = ttl.ok_or((400, "111"))?;
     if ttl.is_empty() || !ttl.bytes().all(|it| it.is_ascii_digit()) || ttl.parse::<u32>().is_err() {
