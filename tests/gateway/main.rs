@@ -15,4 +15,6 @@ mod puppet;
 mod runtime;
 mod storm;
 mod supervision;
+mod unifiedpush;
+mod webhook;
 mod webpush;

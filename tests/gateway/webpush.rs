@@ -1,6 +1,6 @@
 //! From `/notify` to a push service and back, decrypted by the browser.
 
-mod hosts;
+pub(crate) mod hosts;
 mod outcomes;
 
 use loadtest::peers::webpush::{Options, Subscription, WebPush};

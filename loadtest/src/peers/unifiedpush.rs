@@ -166,10 +166,15 @@ impl Rules {
 fn is_for(message: &[u8], endpoint: &str) -> bool {
     let message: Value = serde_json::from_slice(message).unwrap_or_default();
     let devices = &message["notification"]["devices"];
+    // The host's case is the client's business.
+    let is_it = |it: &Value| {
+        it.as_str()
+            .is_some_and(|it| it.eq_ignore_ascii_case(endpoint))
+    };
     let is_alone = devices.as_array().is_none_or(|devices| devices.len() == 1);
     message["notification"].is_object()
         && is_alone
-        && (devices.is_null() || devices[0]["pushkey"] == endpoint)
+        && (devices.is_null() || is_it(&devices[0]["pushkey"]))
 }
 
 impl Service for Rules {

@@ -13,7 +13,7 @@ use crate::helpers::proxy::Proxy;
 use crate::helpers::{Setup, TestGateway};
 
 /// Every way to name the peer on this port, and other places inside.
-fn inside(port: u16) -> Vec<String> {
+pub(crate) fn inside(port: u16) -> Vec<String> {
     let hosts = [
         "https://127.0.0.1",
         "https://localhost",
