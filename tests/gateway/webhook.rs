@@ -4,6 +4,7 @@ mod outcomes;
 
 use std::fs;
 
+use loadtest::peers::Answer;
 use loadtest::peers::webhook::{Options, Webhook};
 use serde_json::{Value, json};
 
@@ -107,20 +108,19 @@ async fn a_wrong_secret_is_the_operators_mistake_until_it_is_mended() {
 #[tokio::test]
 async fn the_only_host_has_a_circuit_and_never_rests() {
     let hook = Webhook::start(&Options::default());
-    hook.refuse_connections(true);
+    // Larger than any answer that is read.
+    let broken = Answer::status(200).body(vec![b' '; 100_000]);
+    hook.answer_times(4 * 6, &broken);
     let gateway = setup(&hook, "").section(EAGER).start();
     for number in 0..6 {
         let event = event(APP, KEY, &format!("${number}"));
-        gateway.notify(&event).await.assert_error(502, "M_UNKNOWN");
+        let answer = gateway.notify(&event).await;
+        answer.assert_error(502, "M_UNKNOWN");
     }
-    hook.refuse_connections(false);
-    gateway
-        .notify(&event(APP, KEY, "$e"))
-        .await
-        .assert_rejects(&[]);
+    let answer = gateway.notify(&event(APP, KEY, "$e")).await;
+    answer.assert_rejects(&[]);
 
     hook.refuse_connections(true);
-    hook.close_all();
     let one_failure = "delivery: {retry: {max_attempts: 1}, circuit_breaker: {failures: 2}}";
     let gateway = setup(&hook, "").section(one_failure).start();
     for number in 0..2 {
@@ -136,8 +136,7 @@ async fn devices_are_posted_one_by_one() {
     let hook = Webhook::start(&Options::default());
     let gateway = setup(&hook, "").start();
     let body = crate::helpers::event_to(&[(APP, "a"), (APP, "b")], "$e");
-    hook.for_token("b")
-        .always(loadtest::peers::Answer::status(410));
+    hook.for_token("b").always(Answer::status(410));
     gateway.notify(&body).await.assert_rejects(&["b"]);
     let posted: Vec<Value> = hook
         .received()
