@@ -28,18 +28,15 @@ enum Keys {
 
 /// Makes the keys and prints them.
 pub(super) fn run(options: &Options) -> ExitCode {
-    match options.keys {
-        Keys::Vapid => match vapid() {
-            Ok(text) => {
-                super::print(&text);
-                ExitCode::SUCCESS
-            }
-            Err(Unspecified) => {
-                eprintln!("cannot make a key: the system gives no random numbers");
-                ExitCode::FAILURE
-            }
-        },
-    }
+    let made = match options.keys {
+        Keys::Vapid => vapid(),
+    };
+    let Ok(text) = made else {
+        eprintln!("cannot make a key: the system gives no random numbers");
+        return ExitCode::FAILURE;
+    };
+    super::print(&text);
+    ExitCode::SUCCESS
 }
 
 /// Makes a key pair for RFC 8292: the private key as PEM (PKCS#8), the public key as clients

@@ -99,5 +99,5 @@ fn its_examples_are_valid() {
     )
     .unwrap();
     let loaded = folder.load(&[]).unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(loaded.config.apps.len(), 8);
+    assert_eq!(loaded.config.apps.len(), 10);
 }

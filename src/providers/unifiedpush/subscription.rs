@@ -34,9 +34,10 @@ impl Subscription {
         let given = |key| data.is_some_and(|data| data.get(key).is_some_and(|it| it.get() != "null"));
         let member = |key| data.and_then(|data| data.text(key)).unwrap_or_default();
         // Who gives half of them wants encryption, and is not told in the clear instead.
-        let keys = match KEYS.iter().any(|&key| given(key)) {
-            true => Some(Keys::read(&member("p256dh"), &member("auth"))?),
-            false => None,
+        let keys = if KEYS.iter().any(|&key| given(key)) {
+            Some(Keys::read(&member("p256dh"), &member("auth"))?)
+        } else {
+            None
         };
         Ok(Self { endpoint, keys })
     }
