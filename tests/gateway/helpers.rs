@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-pub(crate) use http::{Answer, Line, request};
+pub(crate) use http::{Answer, Hears, Line, request};
 use loadtest::peers::apns::{self, Apns, ProviderKey};
 use loadtest::peers::fcm::{self, Fcm};
 use loadtest::peers::oauth::OAuth;

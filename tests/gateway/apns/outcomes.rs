@@ -4,21 +4,10 @@ use loadtest::peers::{Answer, Received};
 use serde_json::Value;
 
 use crate::helpers::bodies::{EAGER, device, with};
-use crate::helpers::{Setup, apns, event};
+use crate::helpers::{Hears, Setup, apns, event};
 
 /// When the homeserver learned of every pushkey, in milliseconds.
 const KNOWN_SINCE: u64 = 1_700_000_000_000;
-
-/// What the homeserver hears.
-#[derive(Clone, Copy)]
-enum Hears {
-    /// 200, and nothing is rejected.
-    Settled,
-    /// 200, and the pushkey is rejected.
-    Rejected,
-    /// 502.
-    Failed,
-}
 
 /// Apple's answers to one push, the requests it gets, and how often the push was tried again.
 struct Row {
@@ -125,11 +114,7 @@ async fn every_answer_settles_or_fails() {
 
         let answer = gateway.notify(&event("app.ios", &pushkey, "$e")).await;
 
-        match row.hears {
-            Hears::Settled => answer.assert_rejects(&[]),
-            Hears::Rejected => answer.assert_rejects(&[&pushkey]),
-            Hears::Failed => answer.assert_error(502, "M_UNKNOWN"),
-        }
+        answer.assert_hears(row.hears, &pushkey);
         let requests: Vec<Received> = apple.received();
         let requests: Vec<_> = requests.iter().filter(|it| it.token == token).collect();
         assert_eq!(requests.len(), row.requests, "{name}");

@@ -10,18 +10,7 @@ use serde_json::json;
 
 use super::TOKEN;
 use crate::helpers::bodies::EAGER;
-use crate::helpers::{Setup, event, fcm};
-
-/// What the homeserver hears.
-#[derive(Debug, Clone, Copy)]
-enum Hears {
-    /// 200, and nothing is rejected.
-    Settled,
-    /// 200, and the pushkey is rejected.
-    Rejected,
-    /// 502.
-    Failed,
-}
+use crate::helpers::{Hears, Setup, event, fcm};
 
 /// Google's answers to one push, the requests it gets, and what the operator hears.
 struct Row(Vec<Answer>, usize, Hears, &'static str);
@@ -113,11 +102,7 @@ async fn every_answer_settles_or_fails() {
         let (gateway, google) = (&gateway, &google);
         async move {
             let answer = gateway.notify(&event("app.android", &pushkey, "$e")).await;
-            match hears {
-                Hears::Settled => answer.assert_rejects(&[]),
-                Hears::Rejected => answer.assert_rejects(&[&pushkey]),
-                Hears::Failed => answer.assert_error(502, "M_UNKNOWN"),
-            }
+            answer.assert_hears(hears, &pushkey);
             let received = google.received();
             let received = received.iter().filter(|it| it.token == pushkey);
             assert_eq!(received.count(), requests, "{name}");

@@ -49,6 +49,29 @@ impl Answer {
     }
 }
 
+/// What a homeserver hears of one push.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Hears {
+    /// 200, and nothing is rejected.
+    Settled,
+    /// 200, and the pushkey is rejected.
+    Rejected,
+    /// 502.
+    Failed,
+}
+
+impl Answer {
+    /// Asserts that the homeserver hears this of the push to a pushkey.
+    #[track_caller]
+    pub(crate) fn assert_hears(&self, hears: Hears, pushkey: &str) {
+        match hears {
+            Hears::Settled => self.assert_rejects(&[]),
+            Hears::Rejected => self.assert_rejects(&[pushkey]),
+            Hears::Failed => self.assert_error(502, "M_UNKNOWN"),
+        }
+    }
+}
+
 /// Sends one request on a connection of its own.
 pub(crate) async fn request(to: SocketAddr, method: &str, path: &str, body: &[u8]) -> Answer {
     let exchange = async {

@@ -5,18 +5,8 @@ use loadtest::peers::unifiedpush::UnifiedPush;
 use serde_json::Value;
 
 use super::{push, setup};
+use crate::helpers::Hears;
 use crate::helpers::bodies::EAGER;
-
-/// What the homeserver hears.
-#[derive(Clone, Copy)]
-enum Hears {
-    /// 200, and nothing is rejected.
-    Settled,
-    /// 200, and the pushkey is rejected.
-    Rejected,
-    /// 502.
-    Failed,
-}
 
 /// Answers to one push, the requests that are made, and what is heard.
 fn rows() -> Vec<(Vec<Answer>, usize, Hears)> {
@@ -69,11 +59,7 @@ async fn every_answer_settles_or_fails() {
             server.for_token(to.token()).answer_next(answer);
         }
         let answer = gateway.notify(&push(&to, "$e", &Value::Null)).await;
-        match hears {
-            Hears::Settled => answer.assert_rejects(&[]),
-            Hears::Rejected => answer.assert_rejects(&[&to.url]),
-            Hears::Failed => answer.assert_error(502, "M_UNKNOWN"),
-        }
+        answer.assert_hears(hears, &to.url);
         let requests = server.received();
         let made = requests.iter().filter(|it| it.token == to.token()).count();
         assert_eq!(made, count, "{name}");

@@ -5,18 +5,7 @@ use loadtest::peers::webhook::{Options, Webhook};
 
 use super::{APP, setup};
 use crate::helpers::bodies::EAGER;
-use crate::helpers::event;
-
-/// What the homeserver hears.
-#[derive(Clone, Copy)]
-enum Hears {
-    /// 200, and nothing is rejected.
-    Settled,
-    /// 200, and the pushkey is rejected.
-    Rejected,
-    /// 502.
-    Failed,
-}
+use crate::helpers::{Hears, event};
 
 /// Answers to one push, the requests that are made, what is heard, and the reason of the alarm.
 fn rows() -> Vec<(Vec<Answer>, usize, Hears, &'static str)> {
@@ -75,11 +64,7 @@ async fn every_answer_settles_or_fails() {
         let alarms = async || (gateway.alarms(APP, alarm).await, gateway.all_alarms().await);
         let before = alarms().await;
         let answer = gateway.notify(&event(APP, &pushkey, "$e")).await;
-        match hears {
-            Hears::Settled => answer.assert_rejects(&[]),
-            Hears::Rejected => answer.assert_rejects(&[&pushkey]),
-            Hears::Failed => answer.assert_error(502, "M_UNKNOWN"),
-        }
+        answer.assert_hears(hears, &pushkey);
         let requests = hook.received();
         let made = requests.iter().filter(|it| it.token == pushkey).count();
         assert_eq!(made, count, "{name}");

@@ -5,19 +5,8 @@ use loadtest::peers::{Answer, Received};
 use serde_json::{Value, json};
 
 use super::{APP, PRIVATE, push};
-use crate::helpers::Setup;
 use crate::helpers::bodies::{EAGER, with};
-
-/// What the homeserver hears.
-#[derive(Clone, Copy)]
-enum Hears {
-    /// 200, and nothing is rejected.
-    Settled,
-    /// 200, and the pushkey is rejected.
-    Rejected,
-    /// 502.
-    Failed,
-}
+use crate::helpers::{Hears, Setup};
 
 /// Answers to one push, the requests that are made, what is heard, and the reason of the alarm.
 type Row = (Vec<Answer>, usize, Hears, &'static str);
@@ -112,11 +101,7 @@ async fn every_answer_settles_or_fails() {
 
         let answer = gateway.notify(&with(push(&to, "$e", &data), &long)).await;
 
-        match hears {
-            Hears::Settled => answer.assert_rejects(&[]),
-            Hears::Rejected => answer.assert_rejects(&[&to.p256dh]),
-            Hears::Failed => answer.assert_error(502, "M_UNKNOWN"),
-        }
+        answer.assert_hears(hears, &to.p256dh);
         let mut requests: Vec<Received> = service.received();
         requests.retain(|it| it.token == to.token());
         assert_eq!(requests.len(), count, "{name}");
