@@ -1,17 +1,19 @@
 //! `check`: what is wrong with the configuration, where, and what to write instead.
 //!
-//! Shows each app and how long its credentials last when nothing is wrong.
+//! Shows each app and how long its credentials last when nothing is wrong, and (`--online`) whether
+//! its provider takes them.
 
 use std::fmt;
-use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::online::{self, Online};
+use super::print::{self, Colour, FormatOption, Painted, counted};
 use super::{WRONG_CONFIGURATION, environment};
 use crate::config::{self, Loaded, Report};
 use crate::providers::{App, Credential};
@@ -20,38 +22,32 @@ use crate::telemetry::Metrics;
 /// How to check.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// For people or for machines [default: text on a terminal, else json]
+    /// Reach every provider with its credentials too; delivers nothing
     #[arg(long)]
-    format: Option<Format>,
-}
+    online: bool,
 
-/// For people or for machines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    #[command(flatten)]
+    format: FormatOption,
 }
 
 /// Checks the configuration and prints what there is to say.
 pub(super) fn run(options: &super::Options, check: &Options) -> ExitCode {
     let loaded = config::load(&options.config(), &environment, &Metrics::new());
-    let result = Checked::new(&loaded);
-    let otherwise = if io::stdout().is_terminal() {
-        Format::Text
-    } else {
-        Format::Json
-    };
-    match check.format.unwrap_or(otherwise) {
-        Format::Text => super::print(&result.to_string()),
-        Format::Json => match serde_json::to_string_pretty(&result) {
-            Ok(json) => super::print(&(json + "\n")),
-            Err(error) => eprintln!("cannot write the result as JSON: {error}"),
-        },
+    let mut result = Checked::new(&loaded);
+    if let (true, Ok(Loaded { config, .. })) = (check.online, &loaded) {
+        match online::try_all(&config.apps) {
+            Ok(found) => result.add(found),
+            Err(error) => {
+                print::err(format_args!("{error}\n"));
+                return ExitCode::FAILURE;
+            }
+        }
     }
-    if result.ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(WRONG_CONFIGURATION)
+    check.format.result(&result);
+    match &loaded {
+        Ok(_) if result.ok => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(_) => ExitCode::from(WRONG_CONFIGURATION),
     }
 }
 
@@ -70,6 +66,8 @@ struct CheckedApp<'a> {
     app_id: &'a str,
     r#type: &'static str,
     credentials: Vec<CheckedCredential<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    online: Option<Online>,
 }
 
 /// A credential as `check` shows it.
@@ -95,6 +93,14 @@ impl<'a> Checked<'a> {
             },
         }
     }
+
+    /// Adds what was found online, app by app.
+    fn add(&mut self, found: Vec<Online>) {
+        self.ok = found.iter().all(|online| online.failures() == 0);
+        for (app, online) in self.apps.iter_mut().zip(found) {
+            app.online = Some(online);
+        }
+    }
 }
 
 impl<'a> CheckedApp<'a> {
@@ -107,6 +113,7 @@ impl<'a> CheckedApp<'a> {
             app_id: &app.pattern,
             r#type: app.provider,
             credentials: app.credentials.iter().map(credential).collect(),
+            online: None,
         }
     }
 }
@@ -115,7 +122,8 @@ impl fmt::Display for Checked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.report)?;
         for app in &self.apps {
-            writeln!(f, "{} ({})", app.app_id, app.r#type)?;
+            let title = format!("{} ({})", app.app_id, app.r#type);
+            writeln!(f, "{}", Painted(Colour::Head, title))?;
             for credential in &app.credentials {
                 let CheckedCredential {
                     description,
@@ -126,28 +134,26 @@ impl fmt::Display for Checked<'_> {
                     None => writeln!(f, "  {description}")?,
                 }
             }
+            if let Some(online) = &app.online {
+                write!(f, "{online}")?;
+            }
         }
         let file = &self.report.file;
         let warnings = counted(self.report.warnings(), "warning");
-        if self.ok {
-            writeln!(
-                f,
-                "{file} is good: {}, {warnings}",
-                counted(self.apps.len(), "app")
-            )
-        } else {
-            writeln!(
-                f,
-                "{file} is wrong: {}, {warnings}",
-                counted(self.report.errors(), "error")
-            )
+        if self.report.errors() > 0 {
+            let errors = counted(self.report.errors(), "error");
+            return writeln!(f, "{file} is wrong: {errors}, {warnings}");
         }
+        let apps = counted(self.apps.len(), "app");
+        writeln!(f, "{file} is good: {apps}, {warnings}")?;
+        let online = self.apps.iter().filter_map(|app| app.online.as_ref());
+        let failures: usize = online.map(Online::failures).sum();
+        if failures > 0 {
+            let failures = counted(failures, "failure");
+            return writeln!(f, "{} online", Painted(Colour::Bad, failures));
+        }
+        Ok(())
     }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
 }
 
 /// How long a credential lasts, seen from now.

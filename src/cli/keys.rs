@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use clap::{Args, Subcommand};
 
+use super::print;
+
 /// Characters of a PEM line: RFC 7468, section 2.
 const PEM_LINE: usize = 64;
 
@@ -32,10 +34,10 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Keys::Vapid => vapid(),
     };
     let Ok(text) = made else {
-        eprintln!("cannot make a key: the system gives no random numbers");
+        print::err("cannot make a key: the system gives no random numbers\n");
         return ExitCode::FAILURE;
     };
-    super::print(&text);
+    print::out(text);
     ExitCode::SUCCESS
 }
 

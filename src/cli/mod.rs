@@ -1,19 +1,30 @@
 //! The command line: the table of contents of the program.
 //!
-//! Results go to standard output, everything else to standard error. Each command has its file and
-//! answers with an exit code from the list below.
+//! Results go to standard output, everything else to standard error (`print`). Each command has its
+//! file and answers with an exit code from the list below.
 
 mod check;
+mod health;
 mod keys;
+mod manual;
+mod online;
+mod print;
+mod push;
+mod render;
 mod schema;
+mod send;
 mod serve;
 
 use std::env;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use actix_rt::System;
 use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config, Loaded};
+use crate::telemetry::{Metrics, logs};
 
 /// Exit code for a configuration that is wrong or missing: `EX_CONFIG` of sysexits.h.
 pub const WRONG_CONFIGURATION: u8 = 78;
@@ -24,7 +35,7 @@ pub const WRONG_CONFIGURATION: u8 = 78;
 #[command(name = "peregrine", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Options {
     /// The configuration file
-    #[arg(short, long, global = true, value_name = "FILE", help = CONFIG_HELP)]
+    #[arg(short, long, global = true, value_name = "FILE", help = CONFIG_HELP, display_order = 900)]
     config: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -50,10 +61,20 @@ enum Command {
     Serve,
     /// Read the configuration and every key file as `serve` would, and tell what is wrong
     Check(check::Options),
+    /// Show the provider request for each device of a /notify body on standard input; sends nothing
+    Render(render::Options),
+    /// Send one test notification the way real ones go, and show each step
+    Send(send::Options),
+    /// Ask the running gateway whether it is ready; exit code 0 or 1
+    Health(health::Options),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Make keys
     Keys(keys::Options),
+    /// Print a completion script for a shell
+    Completions(manual::CompletionsOptions),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(manual::ManOptions),
 }
 
 impl Options {
@@ -68,6 +89,19 @@ impl Options {
                 .map_or_else(|| "config.yaml".into(), PathBuf::from)
         })
     }
+
+    /// Reads the configuration and every key file; tells what is wrong.
+    fn load(&self) -> Result<Loaded, ExitCode> {
+        self.load_into(&Metrics::new())
+    }
+
+    /// Reads the configuration with apps that count into `metrics`; tells what is wrong.
+    fn load_into(&self, metrics: &Arc<Metrics>) -> Result<Loaded, ExitCode> {
+        config::load(&self.config(), &environment, metrics).map_err(|report| {
+            print::err(report);
+            ExitCode::from(WRONG_CONFIGURATION)
+        })
+    }
 }
 
 /// Reads the command line and does what it says.
@@ -77,8 +111,13 @@ pub fn run() -> ExitCode {
     match options.command.take() {
         None | Some(Command::Serve) => serve::run(&options),
         Some(Command::Check(check)) => check::run(&options, &check),
+        Some(Command::Render(render)) => render::run(&options, &render),
+        Some(Command::Send(send)) => send::run(&options, &send),
+        Some(Command::Health(health)) => health::run(&options, &health),
         Some(Command::Schema) => schema::run(),
         Some(Command::Keys(keys)) => keys::run(&keys),
+        Some(Command::Completions(shell)) => manual::completions(&shell),
+        Some(Command::Man(man)) => manual::man(&man),
     }
 }
 
@@ -87,8 +126,20 @@ fn environment(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
-/// Prints a result. A reader that has gone (`| head`) wants no more of it, and that is no failure.
-fn print(result: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(result.as_bytes()).and_then(|()| out.flush());
+/// Starts the log; tells why it cannot.
+fn start_log(config: &Config) -> bool {
+    let started = logs::start(&config.log, environment("RUST_LOG").as_deref());
+    started
+        .map_err(|error| print::err(format_args!("cannot start the log: {error}\n")))
+        .is_ok()
+}
+
+/// Runs what is off the way of a notification (for `serve`, the accept loop) on this thread; worker
+/// threads have runtimes of their own.
+fn block_on<T>(future: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start the runtime: {error}"))?;
+    System::with_tokio_rt(|| runtime).block_on(future)
 }

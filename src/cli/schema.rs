@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use super::print;
 use crate::config;
 
 /// Prints the schema.
 pub(super) fn run() -> ExitCode {
-    super::print(&format!("{:#}\n", config::schema()));
+    print::out(format_args!("{:#}\n", config::schema()));
     ExitCode::SUCCESS
 }

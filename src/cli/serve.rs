@@ -4,32 +4,25 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use actix_rt::System;
-
-use super::{Options, WRONG_CONFIGURATION, environment};
+use super::{Options, block_on, environment, start_log};
 use crate::app::Gateway;
 use crate::config::{self, Loaded, Report};
 use crate::lifecycle::{self, Ended, Signals};
-use crate::telemetry::{Metrics, logs};
+use crate::telemetry::Metrics;
 
 /// Reads the configuration and runs the gateway.
 #[must_use]
 pub(super) fn run(options: &Options) -> ExitCode {
-    let file = options.config();
     let metrics = Metrics::new();
-    let Loaded { config, warnings } = match config::load(&file, &environment, &metrics) {
+    let Loaded { config, warnings } = match options.load_into(&metrics) {
         Ok(loaded) => loaded,
-        Err(report) => {
-            eprint!("{report}");
-            return ExitCode::from(WRONG_CONFIGURATION);
-        }
+        Err(wrong) => return wrong,
     };
-    if let Err(error) = logs::start(&config.log, environment("RUST_LOG").as_deref()) {
-        eprintln!("cannot start the log: {error}");
+    if !start_log(&config) {
         return ExitCode::FAILURE;
     }
     warn_of(&warnings);
-    match block_on(serve(&file, config, metrics)) {
+    match block_on(serve(&options.config(), config, metrics)) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::CutShort | Ended::Failed) => ExitCode::FAILURE,
         Err(error) => {
@@ -70,16 +63,6 @@ async fn serve(
         }
     };
     Ok(lifecycle::run_until_stopped(signals, gateway, reload).await)
-}
-
-/// Runs the accept loop and what is off the way of a notification; worker threads have runtimes of
-/// their own.
-fn block_on<T>(future: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot start the runtime: {error}"))?;
-    System::with_tokio_rt(|| runtime).block_on(future)
 }
 
 fn warn_of(warnings: &Report) {

@@ -63,7 +63,7 @@ pub fn load(path: &Path, env: &Env<'_>, metrics: &Arc<Metrics>) -> Result<Loaded
 }
 
 /// Reads the file as text.
-fn read(path: &Path) -> Result<String, Finding> {
+pub(super) fn read(path: &Path) -> Result<String, Finding> {
     let at_file = |what: String, instead: String| Finding::error::<String>([], None, what, instead);
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => at_file(

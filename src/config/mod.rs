@@ -10,13 +10,15 @@
 //! | apps with their key files | `apps`, `surroundings` |
 //!
 //! `load` walks them and collects every mistake; `report` shows them. Each room of the house owns
-//! its section; this one only lists them, and never names a provider.
+//! its section; this one only lists them, and never names a provider. `glance` reads one key and
+//! nothing else, for those in a hurry.
 
 mod apps;
 mod bind;
 mod document;
 mod env;
 mod expected;
+mod glance;
 mod load;
 mod nearest;
 mod report;
@@ -42,6 +44,7 @@ use crate::telemetry;
 
 pub use bind::Bind;
 pub use env::Env;
+pub use glance::admin_bind;
 pub use load::{Loaded, load};
 pub use report::{Finding, Report, Severity, Span};
 pub use schema::schema;

@@ -21,7 +21,7 @@ use super::routes::Routed;
 use super::supervisor::Notify;
 use super::table::Key;
 use super::verdict::{Settlement, Verdict};
-use crate::matrix::{Device, MAX_APP_ID_BYTES, MAX_PUSHKEY_BYTES, SELF_TEST_EVENT_ID};
+use crate::matrix::{Device, SELF_TEST_EVENT_ID};
 use crate::providers::{Cause, Push};
 
 /// When to try again after what is soon over: a restart, or too many badges that wait.
@@ -111,12 +111,9 @@ impl Dispatcher {
     ) -> Settlement {
         let memory = &self.memory;
         let Device {
-            app_id,
-            pushkey,
-            pushkey_ts,
-            ..
+            app_id, pushkey_ts, ..
         } = push.device();
-        if app_id.len() > MAX_APP_ID_BYTES {
+        if push.device().has_oversized_app_id() {
             return Settlement::Rejected;
         }
         let lane = match route(plan, app_id) {
@@ -124,7 +121,7 @@ impl Dispatcher {
             Err(settlement) => return settlement,
         };
         let metrics = &lane.app.metrics;
-        if pushkey.is_empty() || pushkey.len() > MAX_PUSHKEY_BYTES {
+        if push.device().has_impossible_pushkey() {
             metrics.settled("rejected", "undecodable_pushkey", Duration::ZERO);
             return Settlement::Rejected;
         }

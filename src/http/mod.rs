@@ -3,9 +3,11 @@
 //! Two listeners, and this file says which route is on which: the public one for homeservers, the
 //! admin one for operators. Every request passes `head` (its size, its id); `body` reads what is
 //! wanted and `unread` disposes of what is not; `notify` hands notifications to the sorting room
-//! and nothing else leaves the desk. Statuses and errcodes are known to `error` alone.
+//! and nothing else leaves the desk. Statuses and errcodes are known to `error` alone; `answer` tells
+//! others what a homeserver would be answered.
 
 mod access;
+mod answer;
 mod body;
 pub mod config;
 mod connection;
@@ -32,6 +34,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::config::AccessConfig;
 use error::Refusal;
 
+pub use answer::Answer;
 pub use config::{AdminConfig, Config};
 pub use connection::service;
 pub use ops::{NotReady, Readiness};

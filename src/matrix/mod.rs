@@ -126,6 +126,18 @@ pub struct Device {
     pub raw: Json,
 }
 
+impl Device {
+    /// Whether the `app_id` is longer than any that is looked up.
+    pub fn has_oversized_app_id(&self) -> bool {
+        self.app_id.len() > MAX_APP_ID_BYTES
+    }
+
+    /// Whether the pushkey can be one of no provider.
+    pub fn has_impossible_pushkey(&self) -> bool {
+        self.pushkey.is_empty() || self.pushkey.len() > MAX_PUSHKEY_BYTES
+    }
+}
+
 /// What the client stored with its pusher: the keys every provider shares, and the rest as JSON.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PusherData {

@@ -1,17 +1,24 @@
 //! One configured app, from the operator's keys to something that can start provider actors.
 
 use std::collections::hash_map::DefaultHasher;
+use std::future::ready;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use actix::{Actor as _, Recipient};
+use futures_util::future::LocalBoxFuture;
 use rustls::RootCertStore;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use super::actor::{Deliver, Down, Provider, ProviderActor, Pulse, Seat};
 use super::common::Common;
+use super::observer::{Observe, Observer};
+use super::outcome::Outcome;
+use super::preview::Preview;
+use super::probe::Finding;
+use super::push::Push;
 use crate::fault::Fault;
 use crate::secret::KeyFiles;
 use crate::telemetry::AppMetrics;
@@ -68,6 +75,21 @@ pub trait Blueprint: Send + Sync + 'static {
 
     /// Returns the credentials and when they end.
     fn credentials(&self) -> Vec<Credential>;
+
+    /// Returns the request that a push would become; `None` where it becomes none.
+    ///
+    /// # Errors
+    ///
+    /// Returns the outcome of a push for which no request would be made.
+    fn preview(&self, _push: &Push) -> Result<Option<Preview>, Outcome> {
+        Ok(None)
+    }
+
+    /// Tries whether the provider can be reached and takes the credentials, and delivers nothing.
+    /// Runs where actors do; each thing tried ends by itself.
+    fn probe(&self) -> impl Future<Output = Vec<Finding>> + 'static {
+        ready(Vec::new())
+    }
 }
 
 /// One credential as `check` shows it.
@@ -147,9 +169,26 @@ pub struct App {
     /// What it was made of: its keys, and the contents of the files they name.
     made_of: u64,
     start: Box<Start>,
+    rehearse: Arc<dyn Rehearse>,
 }
 
 type Start = dyn Fn(Recipient<Down>, Seat, Arc<Pulse>) -> Recipient<Deliver> + Send + Sync;
+
+/// What a [`Blueprint`] tells without delivering anything.
+trait Rehearse: Send + Sync {
+    fn preview(&self, push: &Push) -> Result<Option<Preview>, Outcome>;
+    fn probe(&self) -> LocalBoxFuture<'static, Vec<Finding>>;
+}
+
+impl<B: Blueprint> Rehearse for B {
+    fn preview(&self, push: &Push) -> Result<Option<Preview>, Outcome> {
+        Blueprint::preview(self, push)
+    }
+
+    fn probe(&self) -> LocalBoxFuture<'static, Vec<Finding>> {
+        Box::pin(Blueprint::probe(self))
+    }
+}
 
 impl App {
     /// Makes an app whose provider actors are built from `blueprint`.
@@ -161,6 +200,7 @@ impl App {
         metrics: AppMetrics,
         made_of: u64,
     ) -> Self {
+        let blueprint = Arc::new(blueprint);
         Self {
             made_of,
             pattern: pattern.to_owned(),
@@ -169,6 +209,7 @@ impl App {
             credentials: blueprint.credentials(),
             metrics,
             many_hosts: B::MANY_HOSTS,
+            rehearse: blueprint.clone(),
             start: Box::new(move |supervisor, seat, pulse| {
                 ProviderActor::new(blueprint.build(), supervisor, seat, pulse)
                     .start()
@@ -193,6 +234,34 @@ impl App {
         pulse: Arc<Pulse>,
     ) -> Recipient<Deliver> {
         (self.start)(supervisor, seat, pulse)
+    }
+
+    /// Returns the request that a push would become; `None` where it becomes none.
+    ///
+    /// # Errors
+    ///
+    /// Returns the outcome of a push for which no request would be made.
+    pub fn preview(&self, push: &Push) -> Result<Option<Preview>, Outcome> {
+        self.rehearse.preview(push)
+    }
+
+    /// Tries whether the provider can be reached and takes the credentials, and delivers nothing.
+    /// Must run where actors do.
+    pub fn probe(&self) -> impl Future<Output = Vec<Finding>> + use<> {
+        self.rehearse.probe()
+    }
+
+    /// Lets `observe` see each attempt that its provider actors make.
+    #[must_use]
+    pub fn observed(self, observe: Arc<Observe>) -> Self {
+        let start = self.start;
+        Self {
+            start: Box::new(move |supervisor, seat, pulse| {
+                let actor = start(supervisor, seat, pulse);
+                Observer::new(actor, observe.clone()).start().recipient()
+            }),
+            ..self
+        }
     }
 }
 

@@ -14,6 +14,9 @@ use crate::matrix::json;
 
 mod truncate;
 
+/// A limit that no message reaches: the body of a request is far smaller.
+pub(super) const UNLIMITED: usize = u32::MAX as usize;
+
 /// JSON under construction.
 pub(super) struct Draft<'a> {
     json: Vec<u8>,

@@ -12,7 +12,10 @@ pub mod common;
 mod draft;
 mod endpoints;
 mod forward;
+pub mod observer;
 pub mod outcome;
+pub mod preview;
+pub mod probe;
 pub mod push;
 mod push_request;
 mod retry_after;
@@ -21,6 +24,8 @@ pub use actor::{Deliver, Provider, Seat};
 pub use app::{App, Blueprint, Credential, Kind, ProviderConfig, Surroundings};
 pub use common::{Auto, Common};
 pub use outcome::{Cause, Outcome, Retry};
+pub use preview::Preview;
+pub use probe::Finding;
 pub use push::{Push, View};
 
 /// Declares the provider folders and lists them as [`KINDS`], in the order documents name them.

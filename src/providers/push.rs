@@ -26,6 +26,20 @@ impl Push {
         })
     }
 
+    /// Makes a push that comes from no request.
+    pub fn to_one(notification: Notification, device: Device) -> Self {
+        let request = NotifyRequest {
+            notification,
+            devices: vec![device],
+            ignored: Vec::new(),
+        };
+        Self {
+            request: Arc::new(request),
+            device: 0,
+            id: Uuid::new_v4(),
+        }
+    }
+
     /// Returns the push's own id: the same on each attempt.
     pub fn id(&self) -> Uuid {
         self.id

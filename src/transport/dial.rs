@@ -5,6 +5,7 @@
 //! one that the proxy is asked for: nobody resolves the name a second time. Nothing here has a time
 //! limit of its own; who dials sets one.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -75,6 +76,13 @@ impl Origin {
         } else {
             self.host.clone()
         }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority())
     }
 }
 

@@ -114,6 +114,15 @@ impl Hosts {
     }
 }
 
+/// Says whether a URL may be requested at all, as far as the URL tells.
+///
+/// # Errors
+///
+/// Returns [`Failure::Forbidden`] if it may not.
+pub fn check(url: &Url, addresses: Addresses) -> Result<(), TransportError> {
+    origin(url, addresses).map(drop)
+}
+
 /// Returns where a URL leads, if requests may go there as far as the URL tells.
 fn origin(url: &Url, addresses: Addresses) -> Result<Origin, TransportError> {
     let origin = Origin::of(url).filter(|origin| origin.tls || addresses == Addresses::Any);

@@ -2,7 +2,7 @@
 //!
 //! `config` is what the operator writes (with `certificate`, `pem` and `push_type`), `payload` what
 //! the phone reads, `request` path and headers around it (with `device_token`), `auth` the provider
-//! token, `response` what Apple's answer means. One attempt goes through them top to bottom, here;
+//! token, `response` what Apple's answer means; `preview` and `probe` show and try it. One attempt goes through them top to bottom, here;
 //! from here it goes to `transport::pool`.
 
 mod auth;
@@ -12,6 +12,8 @@ mod credential;
 mod device_token;
 mod payload;
 mod pem;
+mod preview;
+mod probe;
 mod push_type;
 mod request;
 mod response;
@@ -23,6 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use http::uri::PathAndQuery;
 use tokio::time::Instant;
 
 pub use config::Config;
@@ -34,6 +37,8 @@ use self::response::Remedy;
 use super::actor::Provider;
 use super::app::{Blueprint, Credential};
 use super::outcome::{Cause, Outcome};
+use super::preview::Preview;
+use super::probe::Finding;
 use super::push::{Push, ViewOptions};
 use crate::matrix::Notification;
 use crate::telemetry::AppMetrics;
@@ -112,6 +117,14 @@ impl Blueprint for Plan {
             expires,
         }]
     }
+
+    fn preview(&self, push: &Push) -> Result<Option<Preview>, Outcome> {
+        self.request_for(push).map(Some)
+    }
+
+    fn probe(&self) -> impl Future<Output = Vec<Finding>> + 'static {
+        self.try_out()
+    }
 }
 
 /// The provider. Clones share connections.
@@ -139,14 +152,18 @@ struct Courier {
 impl Courier {
     /// Makes one attempt; an `Err` is an outcome without an answer of Apple.
     async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
-        let rules = &self.rules;
-        let device = push.device();
-        let Some(path) = rules.template.path(&device.pushkey) else {
-            return Err(Outcome::Rejected(Cause::local("undecodable_pushkey")));
-        };
-        if !rules.wants(push.notification()) {
-            return Err(Outcome::Permanent(Cause::local("event_type_not_wanted")));
-        }
+        let path = self.rules.admit(push)?;
+        self.send(path, push, deadline).await
+    }
+
+    /// Sends the push to the device at `path`.
+    async fn send(
+        &self,
+        path: PathAndQuery,
+        push: &Push,
+        deadline: Instant,
+    ) -> Result<Outcome, Outcome> {
+        let (rules, device) = (&self.rules, push.device());
         let view = push.view(rules.view);
         let mut payload = payload::build(&view, rules.shape)?;
         let mut bearer = self.bearer()?;
@@ -219,6 +236,17 @@ impl Courier {
 }
 
 impl Rules {
+    /// Returns the path of a push's device; an `Err` is the outcome of a push that is not sent.
+    fn admit(&self, push: &Push) -> Result<PathAndQuery, Outcome> {
+        let Some(path) = self.template.path(&push.device().pushkey) else {
+            return Err(Outcome::Rejected(Cause::local("undecodable_pushkey")));
+        };
+        if !self.wants(push.notification()) {
+            return Err(Outcome::Permanent(Cause::local("event_type_not_wanted")));
+        }
+        Ok(path)
+    }
+
     /// Whether pushes of this type are sent at all; those without an event always are.
     fn wants(&self, notification: &Notification) -> bool {
         let only = &self.only_event_types;

@@ -2,7 +2,7 @@
 //!
 //! `config` is what an operator writes, `options` checks the part that goes to Google as it is,
 //! `payload` makes the message, `auth` gets the access token, `response` says what FCM's answer
-//! means. Each push is one request on a shared HTTP/2 connection.
+//! means; `preview` and `probe` show and try it. Each push is one request on a shared HTTP/2 connection.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -20,6 +20,8 @@ use self::response::Verdict;
 use super::actor::Provider;
 use super::app::{Blueprint, Credential};
 use super::outcome::{Cause, Outcome, Retry};
+use super::preview::Preview;
+use super::probe::Finding;
 use super::push::{Push, ViewOptions};
 use crate::telemetry::AppMetrics;
 use crate::transport::client::Client;
@@ -30,6 +32,8 @@ mod auth;
 mod config;
 mod options;
 mod payload;
+mod preview;
+mod probe;
 mod response;
 #[cfg(test)]
 mod tests;
@@ -69,6 +73,16 @@ impl Inner {
     async fn send(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
         let now = SystemTime::now();
         let body = payload::build(&self.template, &push.view(self.view), now)?;
+        self.post(body, now, deadline).await
+    }
+
+    /// Sends a body, with another token if the first is refused.
+    async fn post(
+        &self,
+        body: Bytes,
+        now: SystemTime,
+        deadline: Instant,
+    ) -> Result<Outcome, Outcome> {
         let token = self.token(deadline).await?;
         let response = self.request(body.clone(), &token, deadline).await?;
         if let Verdict::Settled(outcome) = response::classify(&response, now) {
@@ -111,14 +125,20 @@ impl Inner {
         token: &HeaderValue,
         deadline: Instant,
     ) -> Result<Response, Outcome> {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        request.headers_mut().insert(AUTHORIZATION, token.clone());
-        request.headers_mut().insert(CONTENT_TYPE, JSON);
+        let request = request(&self.uri, body, token.clone());
         Ok(self.pool.send(request, deadline).await?)
     }
+}
+
+/// Makes the request around a body.
+fn request(uri: &Uri, body: Bytes, token: HeaderValue) -> Request<Bytes> {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri.clone();
+    request.headers_mut().insert(AUTHORIZATION, token);
+    request.headers_mut().insert(CONTENT_TYPE, JSON);
+    request
 }
 
 /// A checked app.
@@ -161,5 +181,13 @@ impl Blueprint for Plan {
             description: format!("{}, for project {}", self.tokens.describe(), self.project),
             expires: self.tokens.expires(),
         }]
+    }
+
+    fn preview(&self, push: &Push) -> Result<Option<Preview>, Outcome> {
+        self.request_for(push).map(Some)
+    }
+
+    fn probe(&self) -> impl Future<Output = Vec<Finding>> + 'static {
+        self.try_out()
     }
 }

@@ -13,7 +13,9 @@ use serde_json::{Map, Value};
 use self::frame::Frame;
 use self::hedwig::Form;
 use self::message::Message;
+use crate::providers::draft::UNLIMITED;
 use crate::providers::outcome::{Cause, Outcome};
+use crate::providers::preview::Limit;
 use crate::providers::push::View;
 
 mod data;
@@ -87,14 +89,67 @@ pub(super) fn build(
     now: SystemTime,
 ) -> Result<Bytes, Outcome> {
     let target = target(&view.device.pushkey)?;
-    let dropped = |reason| Outcome::Permanent(Cause::local(reason));
-    let mut message = match &template.layout {
-        Layout::Sygnal(frame) => Message::sygnal(frame, view),
-        Layout::Hedwig(hedwig) => Message::hedwig(hedwig, view),
-    }
-    .ok_or_else(|| dropped("nothing_to_send"))?;
+    let mut message = message(template, view, sygnal::MAX_TEXT)?;
     message.fit().ok_or_else(|| dropped("payload_too_large"))?;
     Ok(message.write(view, template.storage, target, now).into())
+}
+
+/// A body, and what its limit did to it.
+#[derive(Debug)]
+pub(super) struct Measured {
+    /// The body as [`build`] makes it.
+    pub(super) body: Bytes,
+    /// The same body without a limit.
+    pub(super) whole: Bytes,
+    /// What FCM counts of the body, and how much of that it takes.
+    pub(super) limit: Limit,
+}
+
+/// Builds the body of FCM's request and tells what its limit did to it.
+///
+/// # Errors
+///
+/// Returns the outcome of a push that cannot be sent, or that has nothing to tell.
+pub(super) fn measure(
+    template: &Template,
+    view: &View<'_>,
+    now: SystemTime,
+) -> Result<Measured, Outcome> {
+    let target = target(&view.device.pushkey)?;
+    let mut message = message(template, view, sygnal::MAX_TEXT)?;
+    let whole = self::message(template, view, UNLIMITED)?;
+    message.fit().ok_or_else(|| dropped("payload_too_large"))?;
+    Ok(Measured {
+        body: message.write(view, template.storage, target, now).into(),
+        whole: whole.write(view, template.storage, target, now).into(),
+        limit: Limit {
+            of: "data and notification",
+            bytes: message.size(),
+            most: message::MAX_BYTES,
+        },
+    })
+}
+
+/// Makes a body one that FCM checks and does not deliver.
+pub(super) fn dry_run(body: &Bytes) -> Bytes {
+    [br#"{"validate_only":true,"#, &body[1..]].concat().into()
+}
+
+/// Lays a push out, with texts of at most `most` bytes each.
+fn message<'a>(
+    template: &'a Template,
+    view: &View<'a>,
+    most: usize,
+) -> Result<Message<'a>, Outcome> {
+    match &template.layout {
+        Layout::Sygnal(frame) => Message::sygnal(frame, view, most),
+        Layout::Hedwig(hedwig) => Message::hedwig(hedwig, view),
+    }
+    .ok_or_else(|| dropped("nothing_to_send"))
+}
+
+fn dropped(reason: &'static str) -> Outcome {
+    Outcome::Permanent(Cause::local(reason))
 }
 
 /// Returns which field names the device, and its value.

@@ -2,11 +2,12 @@
 //!
 //! `config` is what the operator writes, `subscription` what the client gave its pusher, `payload`
 //! what it reads, `aes128gcm` seals that where the client gave keys, `request` is the head around
-//! it, `response` what the push server's answer means. One attempt goes through them top to bottom,
-//! here; from here it goes to `transport::hosts`.
+//! it, `response` what the push server's answer means; `preview` shows it. One attempt goes through
+//! them top to bottom, here; from here it goes to `transport::hosts`.
 
 mod config;
 mod payload;
+mod preview;
 mod request;
 mod response;
 mod subscription;
@@ -26,6 +27,7 @@ use super::aes128gcm::seal;
 use super::app::{Blueprint, Credential};
 use super::endpoints::Allowed;
 use super::outcome::Outcome;
+use super::preview::Preview;
 use super::push::{Push, ViewOptions};
 use crate::transport::Dialer;
 use crate::transport::hosts::{Hosts, HostsSettings};
@@ -63,6 +65,10 @@ impl Blueprint for Plan {
     /// Returns none: an endpoint's secrecy is all there is.
     fn credentials(&self) -> Vec<Credential> {
         Vec::new()
+    }
+
+    fn preview(&self, push: &Push) -> Result<Option<Preview>, Outcome> {
+        self.request_for(push).map(Some)
     }
 }
 

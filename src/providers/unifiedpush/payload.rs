@@ -5,6 +5,7 @@
 
 use super::subscription::{KEYS, Subscription};
 use crate::providers::aes128gcm::{MAX_BODY, OVERHEAD};
+use crate::providers::draft::UNLIMITED;
 use crate::providers::forward;
 use crate::providers::outcome::Outcome;
 use crate::providers::push::View;
@@ -19,9 +20,24 @@ pub(super) fn build(
     to: &Subscription,
     max_body_bytes: usize,
 ) -> Result<Vec<u8>, Outcome> {
-    let limit = match to.keys {
-        Some(_) => max_body_bytes.min(MAX_BODY).saturating_sub(OVERHEAD),
-        None => max_body_bytes,
-    };
+    let overhead = if to.keys.is_some() { OVERHEAD } else { 0 };
+    let limit = most(to, max_body_bytes).saturating_sub(overhead);
     forward::build(view, limit, KEYS)
+}
+
+/// Returns the most bytes of a body on its way.
+pub(super) fn most(to: &Subscription, max_body_bytes: usize) -> usize {
+    match to.keys {
+        Some(_) => max_body_bytes.min(MAX_BODY),
+        None => max_body_bytes,
+    }
+}
+
+/// Builds what is made to fit, as it would be without a limit.
+///
+/// # Errors
+///
+/// Returns the outcome of a push that has nothing to tell.
+pub(super) fn whole(view: &View<'_>) -> Result<Vec<u8>, Outcome> {
+    forward::build(view, UNLIMITED, KEYS)
 }

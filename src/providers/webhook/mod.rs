@@ -1,12 +1,13 @@
 //! A webhook: the notification as JSON, posted to a fixed URL of the operator's.
 //!
 //! `config` is what the operator writes, `payload` what the webhook reads, `signature` shows whom it
-//! comes from, `request` is the head around it, `response` what the answer means. One attempt goes
-//! through them top to bottom, here; from here it goes to `transport::hosts`, which finds out which
-//! HTTP the only host speaks.
+//! comes from, `request` is the head around it, `response` what the answer means; `preview` shows
+//! it. One attempt goes through them top to bottom, here; from here it goes to `transport::hosts`,
+//! which finds out which HTTP the only host speaks.
 
 mod config;
 mod payload;
+mod preview;
 mod request;
 mod response;
 mod signature;
@@ -17,7 +18,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::HeaderMap;
+use bytes::Bytes;
+use http::{HeaderMap, Request};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 use url::Url;
@@ -28,8 +30,10 @@ use self::signature::Signer;
 use super::actor::Provider;
 use super::app::{Blueprint, Credential};
 use super::outcome::{Cause, Outcome};
+use super::preview::Preview;
+use super::probe::{self, Finding};
 use super::push::{Push, ViewOptions};
-use crate::transport::Dialer;
+use crate::transport::{Dialer, Origin};
 use crate::transport::hosts::{Hosts, HostsSettings};
 
 /// A checked app, from which each worker thread builds its courier.
@@ -67,6 +71,21 @@ impl Blueprint for Plan {
         });
         described.collect()
     }
+
+    fn preview(&self, push: &Push) -> Result<Option<Preview>, Outcome> {
+        self.request_for(push).map(Some)
+    }
+
+    /// Goes to the webhook's host; whatever is posted there would be delivered.
+    fn probe(&self) -> impl Future<Output = Vec<Finding>> + 'static {
+        let (dialer, origin) = (self.dialer.clone(), Origin::of(&self.rules.url));
+        async move {
+            match origin {
+                Some(origin) => vec![probe::reach(&dialer, &origin).await],
+                None => Vec::new(),
+            }
+        }
+    }
 }
 
 /// The provider. Clones share connections.
@@ -93,13 +112,20 @@ impl Courier {
     /// Makes one attempt; an `Err` is the outcome of a push that the webhook did not answer.
     async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
         let rules = &self.rules;
-        let body = payload::build(&push.view(rules.view))?;
-        let signature = rules.signer.as_ref().map(|signer| signer.signature(&body));
+        let request = rules.request(push)?;
+        let response = self.hosts.send(&rules.url, request, deadline).await?;
+        Ok(response::classify(&response, SystemTime::now()))
+    }
+}
+
+impl Rules {
+    /// Makes the request of a push.
+    fn request(&self, push: &Push) -> Result<Request<Bytes>, Outcome> {
+        let body = payload::build(&push.view(self.view))?;
+        let signature = self.signer.as_ref().map(|signer| signer.signature(&body));
         let signature = signature.transpose().map_err(|error| {
             Outcome::backoff(Cause::local("cannot_sign").with_detail(error.to_string()))
         })?;
-        let request = request::build(body.into(), &rules.headers, signature);
-        let response = self.hosts.send(&rules.url, request, deadline).await?;
-        Ok(response::classify(&response, SystemTime::now()))
+        Ok(request::build(body.into(), &self.headers, signature))
     }
 }

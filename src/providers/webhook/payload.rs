@@ -1,14 +1,12 @@
 //! From a push to the JSON that a webhook gets: the notification with its one device. Pure.
 
+use crate::providers::draft::UNLIMITED;
 use crate::providers::forward;
 use crate::providers::outcome::Outcome;
 use crate::providers::push::View;
 
-/// More than any request body holds: the operator's own server is not protected from what its
+/// Builds the body, however large: the operator's own server is not protected from what its
 /// homeservers send.
-const UNLIMITED: usize = u32::MAX as usize;
-
-/// Builds the body.
 ///
 /// # Errors
 ///

@@ -3,11 +3,14 @@
 //! `config` is what the operator writes (with `vapid_key`), `subscription` what the client gave its
 //! pusher, `payload` what its service worker reads, `aes128gcm` seals that (RFC 8291), `auth` says
 //! who pushes (RFC 8292), `request` is the head around it, `response` what the push service's answer
-//! means. One attempt goes through them top to bottom, here; from here it goes to `transport::hosts`.
+//! means; `preview` and `probe` show and try it. One attempt goes through them top to bottom, here;
+//! from here it goes to `transport::hosts`.
 
 mod auth;
 mod config;
 mod payload;
+mod preview;
+mod probe;
 mod request;
 mod response;
 mod subscription;
@@ -15,10 +18,12 @@ mod subscription;
 mod tests;
 mod vapid_key;
 
+use std::future::ready;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::HeaderValue;
 use tokio::time::Instant;
 
 pub use config::Config;
@@ -32,7 +37,9 @@ use super::aes128gcm::{MAX_PLAINTEXT, seal};
 use super::app::{Blueprint, Credential};
 use super::endpoints::Allowed;
 use super::outcome::{Cause, Outcome};
-use super::push::{Push, ViewOptions};
+use super::preview::Preview;
+use super::probe::Finding;
+use super::push::{Push, View, ViewOptions};
 use crate::telemetry::AppMetrics;
 use crate::transport::Dialer;
 use crate::transport::hosts::{Hosts, HostsSettings};
@@ -79,6 +86,14 @@ impl Blueprint for Plan {
             expires: None,
         }]
     }
+
+    fn preview(&self, push: &Push) -> Result<Option<Preview>, Outcome> {
+        self.request_for(push).map(Some)
+    }
+
+    fn probe(&self) -> impl Future<Output = Vec<Finding>> + 'static {
+        ready(vec![self.try_out()])
+    }
 }
 
 /// The provider. Clones share connections.
@@ -105,22 +120,13 @@ impl Courier {
     /// Makes one attempt; an `Err` is the outcome of a push that no push service answered.
     async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
         let rules = &self.rules;
-        let (view, device) = (push.view(rules.view), push.device());
-        let wishes = Wishes::of(device.data.raw.as_ref());
-        if wishes.events_only && view.event_id.is_none() {
-            return Err(Outcome::Permanent(Cause::new("events_only")));
-        }
-        let Subscription { endpoint, keys } = Subscription::of(device, &rules.allowed)?;
+        let view = push.view(rules.view);
+        let (wishes, Subscription { endpoint, keys }) = rules.admit(&view)?;
         let plaintext = payload::build(&view, MAX_PLAINTEXT)?;
         let mut body = seal(&plaintext, &keys)?;
         let origin = endpoint.origin().ascii_serialization();
-        let room_id = view.room_id.filter(|_| wishes.only_last_per_room);
-        let mut head = Head {
-            ttl: rules.ttl,
-            prio: view.prio,
-            topic: room_id.and_then(request::topic),
-            authorization: signed(rules.signer.authorization(&origin))?,
-        };
+        let authorization = signed(rules.signer.authorization(&origin))?;
+        let mut head = rules.head(&view, wishes, authorization);
         let mut tried = Vec::new();
         loop {
             let request = head.request(&endpoint, body.clone());
@@ -148,6 +154,29 @@ impl Courier {
                 }
                 Remedy::WithoutTopic => return Ok(verdict.outcome),
             }
+        }
+    }
+}
+
+impl Rules {
+    /// Reads where a push goes and what its client asked for; an `Err` is the outcome of a push that
+    /// is not sent.
+    fn admit(&self, view: &View<'_>) -> Result<(Wishes, Subscription), Outcome> {
+        let wishes = Wishes::of(view.device.data.raw.as_ref());
+        if wishes.events_only && view.event_id.is_none() {
+            return Err(Outcome::Permanent(Cause::new("events_only")));
+        }
+        Ok((wishes, Subscription::of(view.device, &self.allowed)?))
+    }
+
+    /// Returns what the request says besides its message.
+    fn head(&self, view: &View<'_>, wishes: Wishes, authorization: HeaderValue) -> Head {
+        let room_id = view.room_id.filter(|_| wishes.only_last_per_room);
+        Head {
+            ttl: self.ttl,
+            prio: view.prio,
+            topic: room_id.and_then(request::topic),
+            authorization,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::providers::push::View;
 
 /// The most that FCM takes, keys and values of data and notification together
 /// (<https://firebase.google.com/docs/cloud-messaging/error-codes>); APNs takes as much.
-const MAX_BYTES: usize = 4096;
+pub(super) const MAX_BYTES: usize = 4096;
 
 /// The most that braces, commas, the badge and the alert's keys add to an APNs payload.
 const APNS_AROUND: usize = 100;
@@ -31,11 +31,11 @@ pub(super) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Takes Sygnal's layout; `None` if there is nothing to tell.
-    pub(super) fn sygnal(frame: &'a Frame, view: &View<'a>) -> Option<Self> {
+    /// Takes Sygnal's layout, with texts of at most `most` bytes; `None` if there is nothing to tell.
+    pub(super) fn sygnal(frame: &'a Frame, view: &View<'a>, most: usize) -> Option<Self> {
         Some(Self {
             frame,
-            data: Some(sygnal::data(view)?),
+            data: Some(sygnal::data(view, most)?),
             priority: sygnal::priority(view),
             notification: None,
             ios: false,
@@ -69,13 +69,17 @@ impl<'a> Message<'a> {
         let Some(data) = &mut self.data else {
             return Some(());
         };
-        let shown = self.notification.as_ref().map_or(0, |(title, body)| {
-            "titlebody".len() + write::escaped_len(title) + write::escaped_len(body)
-        });
+        let shown = shown(self.notification.as_ref());
         let plain = MAX_BYTES.checked_sub(self.frame.taken + shown)?;
         let apns = self.frame.apns_taken.map(|taken| taken + shown + APNS_AROUND);
         let escaped = apns.map(|taken| MAX_BYTES.saturating_sub(taken));
         data.fit(plain, escaped)
+    }
+
+    /// Returns the bytes that FCM counts.
+    pub(super) fn size(&self) -> usize {
+        let data = self.data.as_ref().map_or(0, Data::size);
+        data + self.frame.taken + shown(self.notification.as_ref())
     }
 
     /// Writes the request's body; `field` names the device.
@@ -155,6 +159,13 @@ impl<'a> Message<'a> {
             });
         });
     }
+}
+
+/// Returns the bytes of a visible notification's title and body, keys included.
+fn shown(notification: Option<&(String, String)>) -> usize {
+    notification.map_or(0, |(title, body)| {
+        "titlebody".len() + write::escaped_len(title) + write::escaped_len(body)
+    })
 }
 
 /// Returns when APNs stops keeping the message; zero is "now or never".

@@ -1,0 +1,58 @@
+//! Whether Google can be reached and takes our credential: an access token, and a dry run
+//! (`validate_only`) of a message to a registration token that FCM never gave out. FCM looks at the
+//! credential and the project first, so a refusal of the token proves both good.
+
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use futures_util::future::join;
+
+use super::{Fcm, Inner, Plan, payload};
+use crate::providers::app::Blueprint as _;
+use crate::providers::outcome::Outcome;
+use crate::providers::probe::{Finding, bogus_push, day, deadline, reach};
+
+/// In the form of a registration token, which is longer.
+const NO_DEVICE: &str = "peregrine-check:not-a-registration-token";
+
+impl Plan {
+    /// Gets an access token, goes to FCM and lets it check a message to nobody.
+    pub(super) fn try_out(&self) -> impl Future<Output = Vec<Finding>> + 'static {
+        let (dialer, origin) = (self.dialer.clone(), self.origin.clone());
+        let account = self.tokens.describe();
+        let project = self.project.clone();
+        let Fcm(inner) = self.build();
+        async move {
+            let token = inner.get_token(&account);
+            let (token, reached) = join(token, reach(&dialer, &origin)).await;
+            let both = token.ok && reached.ok;
+            let mut findings = vec![token, reached];
+            if both {
+                findings.push(inner.send_to_nobody(&project).await);
+            }
+            findings
+        }
+    }
+}
+
+impl Inner {
+    async fn get_token(self: &Rc<Self>, account: &str) -> Finding {
+        let token = self.token(deadline()).await.map(|_| match self.tokens.expires() {
+            Some(ends) => format!("good until {}", day(ends)),
+            None => String::new(),
+        });
+        Finding::of_step(format!("access token by {account}"), token)
+    }
+
+    async fn send_to_nobody(&self, project: &str) -> Finding {
+        let tried = format!("message to nobody in the project {project}, not to be delivered");
+        let now = SystemTime::now();
+        let push = bogus_push(NO_DEVICE);
+        let (Ok(outcome) | Err(outcome)): Result<Outcome, Outcome> = async {
+            let body = payload::build(&self.template, &push.view(self.view), now)?;
+            self.post(payload::dry_run(&body), now, deadline()).await
+        }
+        .await;
+        Finding::of_bogus_push(tried, &outcome)
+    }
+}
