@@ -51,11 +51,16 @@ pub(super) fn man(options: &ManOptions) -> ExitCode {
 
 fn main_page() -> io::Result<String> {
     let mut page = Vec::new();
-    Man::new(super::Options::command()).render(&mut page)?;
+    Man::new(command()).render(&mut page)?;
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 fn write_all(folder: &Path) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    clap_mangen::generate_to(super::Options::command(), folder)
+    clap_mangen::generate_to(command(), folder)
+}
+
+/// Returns the definition without `help`, which is no command of its own in a manual.
+fn command() -> clap::Command {
+    super::Options::command().disable_help_subcommand(true)
 }

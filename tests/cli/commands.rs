@@ -1,6 +1,7 @@
 //! Commands that end by themselves, and where all of them find the configuration.
 
 use std::fs;
+use std::path::Path;
 use std::process::Output;
 
 use serde_json::{Value, json};
@@ -133,6 +134,21 @@ fn schema_is_one_of_a_configuration() {
     assert!(!validator.is_valid(&json!({"apps": {"a": {"type": "log"}}, "db": 1})));
 }
 
+/// The file that `config.yaml` names for editors.
+#[test]
+fn the_schema_in_the_repository_is_fresh() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let committed = fs::read_to_string(root.join("config.schema.json")).unwrap();
+    let output = peregrine(&["schema"], &[], &Folder::with(""));
+    assert!(
+        stdout(&output) == committed,
+        "config.schema.json is not what `peregrine schema` prints: \
+         run `cargo run -- schema > config.schema.json`"
+    );
+    let config = fs::read_to_string(root.join("config.yaml")).unwrap();
+    assert!(config.starts_with("# yaml-language-server: $schema=config.schema.json\n"));
+}
+
 #[test]
 fn help_shows_every_command() {
     let output = peregrine(&["--help"], &[], &Folder::with(""));
@@ -143,11 +159,17 @@ fn help_shows_every_command() {
     Usage: peregrine [OPTIONS] [COMMAND]
 
     Commands:
-      serve   Run the gateway until it is stopped (what happens without a command)
-      check   Read the configuration and every key file as `serve` would, and tell what is wrong
-      schema  Print the JSON Schema of the configuration, for editors
-      keys    Make keys
-      help    Print this message or the help of the given subcommand(s)
+      serve        Run the gateway until it is stopped (what happens without a command)
+      check        Read the configuration and every key file as `serve` would, and tell what is wrong
+      render       Show the provider request for each device of a /notify body on standard input; sends
+                   nothing
+      send         Send one test notification the way real ones go, and show each step
+      health       Ask the running gateway whether it is ready; exit code 0 or 1
+      schema       Print the JSON Schema of the configuration, for editors
+      keys         Make keys
+      completions  Print a completion script for a shell
+      man          Print the manual page, or write those of all commands into a folder
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -c, --config <FILE>  The configuration file [default: $PEREGRINE_CONFIG, else $SYGNAL_CONF, else

@@ -1,12 +1,21 @@
 //! The program from the outside: the built binary, its commands, exit codes and signals.
 //!
-//! `commands` and `keys` end by themselves; `serve` and `signals` run the gateway as a `process`.
+//! `commands`, `keys`, `manual`, `online`, `render` and `send` end by themselves (the last three with
+//! simulated `providers`); `health`, `serve` and `signals` run the gateway as a `process`.
 
 #![cfg(test)]
 
 mod commands;
+mod health;
 mod keys;
+mod manual;
+mod online;
 mod process;
+mod providers;
+#[path = "../gateway/helpers/proxy.rs"]
+mod proxy;
+mod render;
+mod send;
 mod serve;
 mod signals;
 

@@ -1,0 +1,190 @@
+//! `check --online`: every provider reached with its credentials, and nothing delivered.
+
+use std::net::TcpListener;
+use std::process::Output;
+
+use loadtest::peers::Answer;
+use serde_json::{Value, json};
+
+use crate::Folder;
+use crate::providers::{Providers, json, run, text};
+use crate::proxy::Proxy;
+
+const CHECK: &[&str] = &["check", "--online"];
+
+/// Returns what failed for an app: what was tried, how it went, and what to do.
+fn failures<'a>(checked: &'a Value, app_id: &str) -> Vec<[&'a str; 3]> {
+    let apps = checked["apps"].as_array().unwrap();
+    let app = apps.iter().find(|app| app["app_id"] == app_id).unwrap();
+    let tried = app["online"].as_array().unwrap();
+    let failed = tried.iter().filter(|finding| finding["ok"] == false);
+    failed
+        .map(|it| ["tried", "detail", "instead"].map(|key| it[key].as_str().unwrap()))
+        .collect()
+}
+
+#[test]
+fn good_credentials_are_zero_and_deliver_nothing() {
+    let Providers {
+        apple,
+        google,
+        folder,
+    } = Providers::strict("  log: {type: log}\n");
+    let output = run(&folder, CHECK);
+    let checked = json(&output);
+    assert_eq!(output.status.code(), Some(0), "{checked}");
+    assert_eq!(checked["ok"], true);
+    for app in ["ios.*", "android", "log"] {
+        assert_eq!(failures(&checked, app), [[""; 3]; 0], "{checked}");
+    }
+    assert_eq!((apple.accepted(), google.accepted()), (0, 0));
+    assert_eq!((apple.count(), google.count()), (1, 1));
+    assert_eq!(google.received()[0].json["validate_only"], true);
+
+    let shown = text(&run(&folder, &["check", "--online", "--format", "text"]));
+    for line in [
+        "push to a device that does not exist  BadDeviceToken, as it should be\n",
+        "  ok      access token by key ",
+        "  ok      TLS with localhost:",
+        "its certificate ends on 20",
+        "log (log)\n  ok      nothing to reach\n",
+        "config.yaml is good: 3 apps, 0 warnings\n",
+    ] {
+        assert!(shown.contains(line), "{line:?} in:\n{shown}");
+    }
+    assert!(!shown.contains('\x1b'), "colours are for terminals");
+}
+
+#[test]
+fn what_a_provider_refuses_is_one_and_says_what_to_do() {
+    for (apple_says, google_says, ios, android) in [
+        (
+            Answer::new(403, "BadEnvironmentKeyIdInToken"),
+            Answer::new(403, "PERMISSION_DENIED"),
+            ["BadEnvironmentKeyIdInToken", "check `platform`"],
+            ["PERMISSION_DENIED", "Firebase Cloud Messaging API Admin"],
+        ),
+        (
+            Answer::new(400, "TopicDisallowed"),
+            Answer::new(404, "NOT_FOUND"),
+            ["TopicDisallowed", "check `topic`"],
+            ["NOT_FOUND", "check `project_id`"],
+        ),
+    ] {
+        let Providers {
+            apple,
+            google,
+            folder,
+        } = Providers::start("");
+        apple.always(apple_says);
+        google.always(google_says);
+        let output = run(&folder, CHECK);
+        let checked = json(&output);
+        assert_eq!(output.status.code(), Some(1), "{checked}");
+        assert_eq!(checked["ok"], false);
+        for (app, [reason, instead]) in [("ios.*", ios), ("android", android)] {
+            let [failed] = failures(&checked, app)[..] else {
+                panic!("{checked}");
+            };
+            assert_eq!(failed[1], reason);
+            assert!(failed[2].contains(instead), "{failed:?}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_account_is_told_and_fcm_is_not_bothered() {
+    let Providers { google, folder, .. } = Providers::strict("");
+    google.oauth().always(Answer::new(400, "invalid_grant"));
+    let checked = json(&run(&folder, CHECK));
+    let [failed] = failures(&checked, "android")[..] else {
+        panic!("{checked}");
+    };
+    assert!(failed[0].starts_with("access token by key "), "{failed:?}");
+    assert_eq!(failed[1], "invalid_grant");
+    assert_eq!(google.count(), 0);
+}
+
+#[test]
+fn hosts_that_cannot_be_reached_are_told_with_the_reason() {
+    let Providers {
+        apple,
+        google: _google,
+        folder,
+    } = Providers::strict("");
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let config = std::fs::read_to_string(folder.path().join("config.yaml")).unwrap();
+    // A port where nobody listens, and a peer whose root is not trusted.
+    folder.write(&config.replace(&apple.url(), &format!("https://{closed}")));
+    let checked = json(&run(&folder, CHECK));
+    let [failed] = failures(&checked, "ios.*")[..] else {
+        panic!("{checked}");
+    };
+    assert!(
+        failed[2].contains(&format!("port {}", closed.port())),
+        "{failed:?}"
+    );
+    folder.write(&config.replace("tls: {ca_file: ca.pem}", ""));
+    let checked = json(&run(&folder, CHECK));
+    let [failed] = failures(&checked, "ios.*")[..] else {
+        panic!("{checked}");
+    };
+    assert!(failed[1].contains("UnknownIssuer"), "{failed:?}");
+    assert!(failed[2].contains("tls.ca_file"), "{failed:?}");
+}
+
+/// Runs the program while the proxy runs on this thread.
+async fn check_beside(providers: &Providers) -> Output {
+    let mut program = providers.folder.peregrine(CHECK);
+    let ended = tokio::task::spawn_blocking(move || program.output().unwrap());
+    ended.await.unwrap()
+}
+
+#[tokio::test]
+async fn the_proxy_is_on_the_way() {
+    let proxy = Proxy::start().await;
+    let providers = Providers::strict(&format!("proxy: {}\n", proxy.url()));
+    let output = check_beside(&providers).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains(" through the proxy 127.0.0.1:"));
+    let apple = format!("localhost:{}", providers.apple.address().port());
+    assert!(proxy.asked().contains(&apple), "{:?}", proxy.asked());
+
+    let providers = Providers::strict(&format!("proxy: {}\n", proxy.wrong_url()));
+    let output = check_beside(&providers).await;
+    assert_eq!(output.status.code(), Some(1));
+    let checked = json(&output);
+    let [failed] = failures(&checked, "ios.*")[..] else {
+        panic!("{checked}");
+    };
+    assert!(failed[1].contains("407"), "{failed:?}");
+    assert!(failed[2].contains("check `proxy`"), "{failed:?}");
+    assert!(
+        !text(&output).contains("boden"),
+        "the proxy's password is shown"
+    );
+}
+
+#[test]
+fn a_wrong_configuration_is_78_and_reaches_nobody() {
+    let output = run(&Folder::with("apps: {a: {type: lgo}}\n"), CHECK);
+    assert_eq!(output.status.code(), Some(78));
+    assert_eq!(json(&output)["ok"], json!(false));
+}
+
+#[test]
+fn keys_that_meet_nobody_are_tried_by_signing() {
+    let folder = Folder::with(
+        "apps:\n  web:\n    type: webpush\n    vapid_private_key: vapid.pem\n    \
+         vapid_contact_email: push@example.com\n",
+    );
+    let keys = run(&folder, &["keys", "vapid"]);
+    std::fs::write(folder.path().join("vapid.pem"), &keys.stdout).unwrap();
+    let checked = json(&run(&folder, CHECK));
+    let tried = checked["apps"][0]["online"][0]["tried"].as_str().unwrap();
+    assert!(tried.starts_with("VAPID key "), "{checked}");
+    assert_eq!(checked["ok"], true);
+}
