@@ -40,7 +40,7 @@ pub(super) fn run(options: &super::Options, health: &Options) -> ExitCode {
     };
     let health_of = match ask(&bind) {
         Ok(answer) => Health::read(&answer),
-        Err(error) => Health::unknown(format!("no answer from {bind}: {error}")),
+        Err(error) => Health::unknown(&format!("no answer from {bind}: {error}")),
     };
     health.format.result(&health_of);
     if health_of.ready {
@@ -152,14 +152,14 @@ impl Health {
                 ready: false,
                 reasons,
             },
-            _ => Self::unknown(format!(
+            _ => Self::unknown(&format!(
                 "what listens there is no admin listener of peregrine: check `admin.bind` \
                  (it answers {status:?})"
             )),
         }
     }
 
-    fn unknown(reason: String) -> Self {
+    fn unknown(reason: &str) -> Self {
         Self {
             ready: false,
             reasons: vec![serde_json::json!({ "reason": reason })],

@@ -104,7 +104,7 @@ struct Rendering<'a> {
     request: Option<Preview>,
     /// What comes of it where there is no request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    came: Option<Came>,
+    result: Option<Came>,
     /// The index of the device that is the same one.
     #[serde(skip_serializing_if = "Option::is_none")]
     same_as: Option<usize>,
@@ -153,7 +153,7 @@ impl<'a> Rendering<'a> {
             app_id: &device.app_id,
             pushkey: &device.pushkey,
             route,
-            came: preview.as_ref().err().map(Came::of),
+            result: preview.as_ref().err().map(Came::of),
             request: preview.ok().flatten(),
             same_as,
         }
@@ -189,8 +189,8 @@ impl fmt::Display for Rendering<'_> {
         if let Some(same) = self.same_as {
             return writeln!(f, "The same device as number {}: one push.", same + 1);
         }
-        if let Some(came) = &self.came {
-            return writeln!(f, "No request: {came}.");
+        if let Some(result) = &self.result {
+            return writeln!(f, "No request: {result}.");
         }
         let Some(request) = &self.request else {
             return writeln!(f, "No request: this type of app sends none.");

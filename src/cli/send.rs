@@ -58,12 +58,12 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
 }
 
 /// Sends one notification and shows what comes of it.
-pub(super) fn run(options: &super::Options, send: &Options) -> ExitCode {
+pub(super) fn run(options: &super::Options, test: &Options) -> ExitCode {
     let config = match options.load() {
         Ok(loaded) => loaded.config,
         Err(wrong) => return wrong,
     };
-    let request = match Answer::or_request(send.body().into(), config.http.max_body_bytes) {
+    let request = match Answer::or_request(test.body().into(), config.http.max_body_bytes) {
         Ok(request) => request,
         Err(refused) => {
             print::err(format_args!(
@@ -77,17 +77,17 @@ pub(super) fn run(options: &super::Options, send: &Options) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let routes = Routes::new(config.apps.iter().map(|app| app.pattern.as_str()));
-    let (route, app) = Route::find(&send.app_id, &routes, &config);
+    let (route, app) = Route::find(&test.app_id, &routes, &config);
     let steps = Arc::new(Steps {
-        live: send.format.get() == Format::Text,
+        live: test.format.get() == Format::Text,
         taken: Mutex::default(),
     });
-    steps.say("route", &route);
+    steps.say("route", route);
     // Its borrow of the configuration ends here.
     let route = serde_json::to_value(route).unwrap_or_default();
-    let sent = block_on(deliver(config, app, request, steps.clone()));
-    let (answer, took) = match sent {
-        Ok(sent) => sent,
+    let delivered = block_on(deliver(config, app, request, steps.clone()));
+    let (answer, took) = match delivered {
+        Ok(delivered) => delivered,
         Err(error) => {
             print::err(format_args!("{error}\n"));
             return ExitCode::FAILURE;
@@ -102,7 +102,7 @@ pub(super) fn run(options: &super::Options, send: &Options) -> ExitCode {
         answer,
         ms: milliseconds(took),
     };
-    match send.format.get() {
+    match test.format.get() {
         Format::Json => print::json(&sent),
         Format::Text => sent.conclude(&steps),
     }

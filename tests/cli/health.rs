@@ -111,7 +111,10 @@ fn an_address_that_cannot_be_known_is_78() {
 async fn a_gateway_that_drains_is_not_ready_and_says_so() {
     let Providers { apple, folder, .. } = Providers::start("http: {port: 0}\n");
     let config = std::fs::read_to_string(folder.path().join("config.yaml")).unwrap();
-    folder.write(&format!("{config}admin: {{bind: '127.0.0.1:{}'}}\n", free_port()));
+    folder.write(&format!(
+        "{config}admin: {{bind: '127.0.0.1:{}'}}\n",
+        free_port()
+    ));
     apple.answer_next(Answer::stall());
     let mut gateway = Process::start(&folder, &[]);
     let public = gateway.listens_for("notifications");

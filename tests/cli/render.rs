@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::Folder;
 use crate::providers::{Providers, TOKEN, json, run_with, text};
 
-fn body(notification: Value) -> String {
+fn body(notification: &Value) -> String {
     json!({ "notification": notification }).to_string()
 }
 
@@ -23,7 +23,7 @@ fn each_device_gets_its_route_and_its_request() {
     } = Providers::start(
         "  'pro?e': {type: log}\n  hook: {type: webhook, url: 'https://example.org/secret-path', secret: hush, headers: {X-Key: hunter2}}\n",
     );
-    let body = body(json!({
+    let body = body(&json!({
         "event_id": "$e", "room_id": "!r", "type": "m.room.message", "prio": "low",
         "sender": "@a:b", "counts": {"unread": 2}, "user_is_target": 7,
         "content": {"msgtype": "m.text", "body": "hello"},
@@ -73,8 +73,8 @@ fn each_device_gets_its_route_and_its_request() {
         "{shown}"
     );
     assert_eq!(devices[4]["route"], json!({"match": "none"}));
-    assert_eq!(devices[4]["came"]["outcome"], "rejected");
-    assert_eq!(devices[5]["came"]["reason"], "undecodable_pushkey");
+    assert_eq!(devices[4]["result"]["outcome"], "rejected");
+    assert_eq!(devices[5]["result"]["reason"], "undecodable_pushkey");
     assert_eq!(devices[6]["same_as"], 0);
     assert_eq!(apple.connections_opened() + google.connections_opened(), 0);
     assert_eq!(google.oauth().issued(), 0);
@@ -87,7 +87,7 @@ fn what_is_cut_and_left_out_is_told() {
         google: _google,
         folder,
     } = Providers::start("");
-    let body = body(json!({
+    let body = body(&json!({
         "event_id": "$e", "room_id": "!r", "type": "m.room.message", "sender": "@a:b",
         "sender_display_name": "Anna", "room_name": "Room",
         "content": {"msgtype": "m.text", "body": "x".repeat(60_000)},
@@ -139,7 +139,7 @@ fn what_is_encrypted_is_shown_in_the_clear() {
     );
     let keys = crate::providers::run(&folder, &["keys", "vapid"]);
     std::fs::write(folder.path().join("vapid.pem"), &keys.stdout).unwrap();
-    let body = body(json!({
+    let body = body(&json!({
         "event_id": "$e", "room_id": "!r", "type": "m.room.message", "sender": "@a:b",
         "content": {"msgtype": "m.text", "body": "b".repeat(1500), "formatted_body": "<b>hello"},
         "devices": [
@@ -167,7 +167,7 @@ fn what_is_encrypted_is_shown_in_the_clear() {
     assert_eq!(web["truncated"], truncated);
     // On an address that is not public.
     assert_eq!(
-        rendered["devices"][1]["came"]["reason"],
+        rendered["devices"][1]["result"]["reason"],
         "endpoint_not_allowed"
     );
     let up = &rendered["devices"][2]["request"];

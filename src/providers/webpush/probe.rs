@@ -7,11 +7,11 @@ impl Plan {
     /// Signs a VAPID token, which goes nowhere.
     pub(super) fn try_out(&self) -> Finding {
         let signer = &self.rules.signer;
-        let signed = signed(signer.authorization("https://push.example"));
+        let token = signed(signer.authorization("https://push.example"));
         let detail = "it signs; the push services to reach come with the pushers";
         Finding::of_step(
             format!("VAPID key {}", signer.public_key()),
-            signed.map(|_| detail.to_owned()),
+            token.map(|_| detail.to_owned()),
         )
     }
 }
