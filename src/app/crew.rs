@@ -7,7 +7,9 @@ use std::thread::{self, ThreadId};
 
 use actix::{Actor as _, Addr};
 use core_affinity::CoreId;
+use tokio::time::{MissedTickBehavior, interval};
 
+use crate::dispatch::status::{Lookout, Query, STEP, Status};
 use crate::dispatch::{Adopt, CurrentPlan, Memory, Plan, Supervisor};
 use crate::http::{NotReady, Readiness};
 
@@ -16,6 +18,8 @@ use crate::http::{NotReady, Readiness};
 pub(super) struct Crew {
     /// The plan in force.
     pub(super) plan: CurrentPlan,
+    /// What operators see.
+    pub(super) lookout: Lookout,
     /// What is remembered over requests.
     pub(super) memory: Arc<Memory>,
     /// How many worker threads there are.
@@ -45,6 +49,7 @@ impl Crew {
         let plan = CurrentPlan::new(plan);
         Self {
             plan,
+            lookout: Lookout::new(workers),
             memory,
             workers,
             unifiedpush,
@@ -106,6 +111,21 @@ impl Crew {
         Readiness {
             reasons: down.map(|lane| reason(&lane.app.pattern)).collect(),
         }
+    }
+
+    /// Samples every app for the status page, for ever: all that an idle gateway does.
+    pub(super) async fn look_out(&self) {
+        let mut steps = interval(STEP);
+        steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            steps.tick().await;
+            self.lookout.sample(&self.plan.get());
+        }
+    }
+
+    /// Says what is known of every app.
+    pub(super) fn status(&self, query: Query) -> Status {
+        self.lookout.report(&self.plan.get(), &self.memory, query)
     }
 
     fn on_duty(&self) -> MutexGuard<'_, HashMap<ThreadId, Duty>> {

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
@@ -38,6 +39,7 @@ pub struct Gateway {
     admin: Listener,
     prometheus: Option<Listener>,
     crew: Arc<Crew>,
+    lookout: JoinHandle<()>,
 }
 
 impl Gateway {
@@ -75,11 +77,12 @@ impl Gateway {
         let admin = {
             let (crew, metrics) = (crew.clone(), metrics.clone());
             let draining = crew.memory.draining.clone();
-            let readiness = Arc::new(move || crew.readiness());
+            let readiness = crew.clone();
             let state = AdminState {
                 metrics,
-                readiness,
+                readiness: Arc::new(move || readiness.readiness()),
                 draining,
+                status: Arc::new(move |query| crew.status(query)),
             };
             move |routes: &mut ServiceConfig| http::configure_admin(routes, state.clone())
         };
@@ -93,6 +96,10 @@ impl Gateway {
                 [] => None,
                 binds => Some(Listener::open(prometheus, binds, 1)?),
             },
+            lookout: actix_rt::spawn({
+                let crew = crew.clone();
+                async move { crew.look_out().await }
+            }),
             crew,
         })
     }
@@ -156,6 +163,7 @@ impl Gateway {
 
     /// Stops at once.
     pub async fn stop(&self) {
+        self.lookout.abort();
         let listeners = [
             Some(&self.public),
             Some(&self.admin),

@@ -4,6 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::config::CircuitBreakerConfig;
@@ -32,6 +33,29 @@ enum State {
     Open(Instant),
     /// A push is under way as a probe since this time; probes are numbered.
     Probing(Instant, u64),
+}
+
+/// The circuit at one moment, for the status page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Reading {
+    /// Whether pushes flow.
+    pub state: Position,
+    /// Transient outcomes in a row so far.
+    pub failures: u32,
+    /// Seconds until the provider may be asked again; null while pushes flow.
+    pub seconds_left: Option<u64>,
+}
+
+/// Whether pushes flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// They do.
+    Closed,
+    /// The provider is left alone.
+    Open,
+    /// A single push asks whether it works again, or the next one will.
+    Probing,
 }
 
 /// Leave to try a push. Told what came of it; a probe that is dropped untold makes room for another.
@@ -103,6 +127,27 @@ impl Circuit {
     /// Whether pushes are refused at the moment, but for probes.
     pub fn is_open(&self) -> bool {
         !matches!(self.inner().state, State::Closed(_))
+    }
+
+    /// Returns where it stands.
+    pub fn reading(&self, now: Instant) -> Reading {
+        let inner = self.inner();
+        let (state, failures, until) = match inner.state {
+            State::Closed(failures) => (Position::Closed, failures, None),
+            State::Open(until) if now < until => (Position::Open, inner.failures, Some(until)),
+            State::Open(until) => (Position::Probing, inner.failures, Some(until)),
+            State::Probing(since, _) => {
+                let until = since + inner.open_for;
+                (Position::Probing, inner.failures, Some(until))
+            }
+        };
+        let left = until.map(|until| until.saturating_duration_since(now));
+        Reading {
+            state,
+            failures,
+            // Rounded up: a second is left until none is.
+            seconds_left: left.map(|left| left.as_secs() + u64::from(left.subsec_nanos() > 0)),
+        }
     }
 
     fn worked(&self) {
@@ -227,6 +272,29 @@ mod tests {
         assert_eq!(circuit.enter(now).unwrap_err(), OPEN);
         let later = now + OPEN / 4;
         assert_eq!(circuit.enter(later).unwrap_err(), OPEN * 3 / 4);
+    }
+
+    #[test]
+    fn says_where_it_stands() {
+        let (circuit, now) = (circuit(), Instant::now());
+        let stands = |now| {
+            let Reading {
+                state,
+                failures,
+                seconds_left,
+            } = circuit.reading(now);
+            (state, failures, seconds_left)
+        };
+        circuit.enter(now).unwrap().failed(now);
+        assert_eq!(stands(now), (Position::Closed, 1, None));
+        open(&circuit, now);
+        let half = OPEN / 2 - Duration::from_millis(1);
+        assert_eq!(stands(now + half), (Position::Open, 3, Some(6)));
+        assert_eq!(stands(now + OPEN), (Position::Probing, 3, Some(0)));
+        let mut leave = probe(&circuit, now + OPEN);
+        assert_eq!(stands(now + OPEN), (Position::Probing, 3, Some(10)));
+        leave.worked();
+        assert_eq!(stands(now + OPEN), (Position::Closed, 0, None));
     }
 
     #[test]

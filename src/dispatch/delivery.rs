@@ -10,6 +10,7 @@ use super::lane::{Lane, Refused};
 use super::memory::Memory;
 use super::plan::Plan;
 use super::retry::{self, Delivery};
+use super::status::{Fate, Settled};
 use super::table::Key;
 use super::verdict::Settlement;
 use crate::providers::{Cause, Outcome, Push, Retry};
@@ -57,6 +58,7 @@ impl Walk {
             Ok(place) => place,
             Err(Refused { cause, retry_after }) => {
                 lane.app.metrics.shed(cause);
+                self.note(memory, worker, Fate::Shed, cause);
                 return Settlement::Shed { retry_after }.into();
             }
         };
@@ -64,6 +66,7 @@ impl Walk {
             Ok(leave) => leave,
             Err(retry_after) => {
                 lane.app.metrics.shed("circuit");
+                self.note(memory, worker, Fate::Shed, "circuit");
                 return Settlement::Shed { retry_after }.into();
             }
         };
@@ -74,10 +77,12 @@ impl Walk {
             Delivery::DeadlinePassed => {
                 let took = started.elapsed();
                 lane.app.metrics.settled("transient", "deadline", took);
+                let settled = self.as_settled(Fate::Transient, "deadline");
+                memory.recents.note(worker, &Settled { took, ..settled });
                 return Settlement::DeadlinePassed.into();
             }
         };
-        self.settled(&outcome, started.elapsed());
+        self.settled(&outcome, started.elapsed(), memory, worker);
         Delivered {
             settlement: match outcome {
                 Outcome::Accepted | Outcome::Permanent(_) => Settlement::Done,
@@ -86,6 +91,15 @@ impl Walk {
             },
             accepted: outcome == Outcome::Accepted,
         }
+    }
+
+    /// Takes note of what came of it without an attempt.
+    pub fn note(&self, memory: &Memory, worker: usize, fate: Fate, reason: &'static str) {
+        memory.recents.note(worker, &self.as_settled(fate, reason));
+    }
+
+    fn as_settled(&self, fate: Fate, reason: &'static str) -> Settled<'_> {
+        Settled::new(Some(&self.lane), &self.push.device().pushkey, fate, reason)
     }
 
     /// Remembers what an outcome says of the pushkey; withholds a rejection that looks like ours.
@@ -111,12 +125,18 @@ impl Walk {
     }
 
     /// Counts and logs what came of it.
-    fn settled(&self, outcome: &Outcome, took: Duration) {
+    fn settled(&self, outcome: &Outcome, took: Duration, memory: &Memory, worker: usize) {
         let (app, push) = (&self.lane.app, &self.push);
         let cause = outcome.cause();
         let reason = cause.map_or("", |cause| cause.reason);
         let detail = cause.and_then(|cause| cause.detail.as_deref());
         app.metrics.settled(outcome.as_str(), reason, took);
+        let settled = Settled {
+            took,
+            detail,
+            ..self.as_settled(Fate::of(outcome), reason)
+        };
+        memory.recents.note(worker, &settled);
         if let Some(cause) = cause.filter(|cause| cause.alarm) {
             self.lane.alarms.raise(&app.metrics, app.provider, cause);
         }

@@ -18,6 +18,7 @@ use super::lane::Lane;
 use super::memory::Memory;
 use super::plan::Plan;
 use super::routes::Routed;
+use super::status::{Fate, Settled};
 use super::supervisor::Notify;
 use super::table::Key;
 use super::verdict::{Settlement, Verdict};
@@ -66,7 +67,9 @@ impl Dispatcher {
         let Some(_unsettled) = self.memory.begin() else {
             for device in &notify.request.devices {
                 if let Routed::To(lane) = plan.routes.find(&device.app_id) {
-                    plan.lanes[lane].app.metrics.shed("draining");
+                    let lane = &plan.lanes[lane];
+                    lane.app.metrics.shed("draining");
+                    self.note(Some(lane), device, Fate::Shed, "draining");
                 }
             }
             return Verdict::Shed { retry_after: SOON };
@@ -111,22 +114,37 @@ impl Dispatcher {
     ) -> Settlement {
         let memory = &self.memory;
         let Device {
-            app_id, pushkey_ts, ..
+            app_id,
+            pushkey,
+            pushkey_ts,
+            ..
         } = push.device();
         if push.device().has_oversized_app_id() {
+            self.note(None, push.device(), Fate::Rejected, "app_id_too_long");
             return Settlement::Rejected;
         }
         let lane = match route(plan, app_id) {
             Ok(lane) => lane.clone(),
-            Err(settlement) => return settlement,
+            Err(settlement) => {
+                let (fate, reason) = lost(settlement);
+                self.note(None, push.device(), fate, reason);
+                return settlement;
+            }
         };
         let metrics = &lane.app.metrics;
         if push.device().has_impossible_pushkey() {
             metrics.settled("rejected", "undecodable_pushkey", Duration::ZERO);
+            let (lane, reason) = (Some(&*lane), "undecodable_pushkey");
+            self.note(lane, push.device(), Fate::Rejected, reason);
             return Settlement::Rejected;
         }
         if memory.rejections.is_dead(device, *pushkey_ts, memory.now()) {
             metrics.rejected_from_memory();
+            let settled = Settled {
+                known_since: memory.rejected_since(device),
+                ..Settled::new(Some(&lane), pushkey, Fate::RejectedFromMemory, "known_dead")
+            };
+            memory.recents.note(self.worker, &settled);
             return Settlement::Rejected;
         }
         let notification = push.notification();
@@ -149,15 +167,23 @@ impl Dispatcher {
         match memory.duplicates.sight(event, memory.now()) {
             Sighting::Delivered => {
                 metrics.duplicate();
+                walk.note(memory, self.worker, Fate::Duplicate, "delivered_before");
                 Settlement::Done
             }
             Sighting::UnderWay(copy) => {
                 metrics.duplicate();
+                walk.note(memory, self.worker, Fate::Duplicate, "under_way");
                 let settlement = timeout_at(deadline, copy.settlement()).await;
                 settlement.unwrap_or(Settlement::DeadlinePassed)
             }
             Sighting::First(leader) => self.event(&walk, Some(leader)).await,
         }
+    }
+
+    /// Takes note of a push that goes no further.
+    fn note(&self, lane: Option<&Lane>, device: &Device, fate: Fate, reason: &'static str) {
+        let settled = Settled::new(lane, &device.pushkey, fate, reason);
+        self.memory.recents.note(self.worker, &settled);
     }
 
     /// An event push: over the rate limit it is the homeserver that waits, and nothing is lost.
@@ -172,6 +198,7 @@ impl Dispatcher {
             }
             Err(retry_after) => {
                 walk.lane.app.metrics.rate_limited();
+                walk.note(memory, self.worker, Fate::RateLimited, "rate_limit");
                 Settlement::RateLimited { retry_after }.into()
             }
         };
@@ -193,13 +220,14 @@ impl Dispatcher {
                 Ok(()) => return walk.deliver(memory, self.worker).await.settlement,
                 Err(wait) => {
                     metrics.rate_limited();
+                    walk.note(memory, self.worker, Fate::RateLimited, "badge_waits");
                     wait
                 }
             }
         } else {
             coalesce
         };
-        match memory.badges.place(walk.device, walk.push) {
+        match memory.badges.place(walk.device, walk.push.clone()) {
             Placed::Replaced => {}
             Placed::First(turn) => {
                 // Counted before the answer is given, so that a drain does not miss it.
@@ -212,6 +240,7 @@ impl Dispatcher {
             }
             Placed::Full => {
                 metrics.shed("in_flight");
+                walk.note(memory, self.worker, Fate::Shed, "in_flight");
                 return Settlement::Shed { retry_after: SOON };
             }
         }
@@ -243,6 +272,14 @@ impl Dispatcher {
             };
             walk.deliver(memory, self.worker).await;
         }
+    }
+}
+
+/// Returns what becomes of a push for which there is no lane, and why.
+fn lost(settlement: Settlement) -> (Fate, &'static str) {
+    match settlement {
+        Settlement::Rejected => (Fate::Rejected, "unknown_app_id"),
+        _ => (Fate::Transient, "unroutable_app_id"),
     }
 }
 

@@ -4,6 +4,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::config::MassRejectionGuardConfig;
 use super::table::{Bounds, Key, Table, Ticks, ticks};
 
@@ -40,6 +42,23 @@ pub enum Judgement {
     /// Withhold it: answer that the provider failed. What was passed on for these pushkeys before
     /// there were enough to judge by is not to be believed any more either.
     Withhold(Vec<Key>),
+}
+
+/// The guard at one moment, for the status page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Reading {
+    /// Distinct pushkeys that the provider judged lately.
+    pub tried: usize,
+    /// How many of them it called dead.
+    pub would_be_rejected: usize,
+    /// That share in percent, rounded down.
+    pub percent: usize,
+    /// From how many pushkeys on it judges.
+    pub min_pushes: usize,
+    /// Above which share it withholds.
+    pub limit_percent: usize,
+    /// Whether rejections are withheld.
+    pub withholding: bool,
 }
 
 impl Guard {
@@ -85,6 +104,21 @@ impl Guard {
         let mut recent = self.recent();
         recent.forget(now);
         recent.is_suspicious()
+    }
+
+    /// Returns what it judges by.
+    pub fn reading(&self, now: Ticks) -> Reading {
+        let mut recent = self.recent();
+        recent.forget(now);
+        let tried = recent.tried.count();
+        Reading {
+            tried,
+            would_be_rejected: recent.deaths,
+            percent: recent.deaths * 100 / tried.max(1),
+            min_pushes: recent.min_pushes,
+            limit_percent: recent.percent,
+            withholding: recent.is_suspicious(),
+        }
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {
@@ -186,6 +220,19 @@ mod tests {
             PassOn,
             "a pushkey may come back to life"
         );
+    }
+
+    #[test]
+    fn says_what_it_judges_by() {
+        let guard = guard(3, 50);
+        guard.accepted(1, 0);
+        (2..4).for_each(|device| drop(guard.rejected(device, 0)));
+        let reading = guard.reading(0);
+        assert_eq!((reading.tried, reading.would_be_rejected), (3, 2));
+        assert_eq!((reading.percent, reading.withholding), (66, true));
+        let reading = guard.reading(5 * MINUTES + 1);
+        assert_eq!((reading.tried, reading.percent), (0, 0));
+        assert!(!reading.withholding);
     }
 
     #[test]

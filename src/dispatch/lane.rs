@@ -14,6 +14,7 @@ use super::config::Config;
 use super::guard::Guard;
 use super::pace::{BUSY, Pace};
 use super::seats::Seats;
+use super::status::Record;
 use crate::providers::App;
 
 /// The least and the most that a refused push is told to wait.
@@ -35,6 +36,8 @@ pub struct Lane {
     pub guard: Guard,
     /// Its provider actors.
     pub seats: Seats,
+    /// What came of its pushes.
+    pub record: Arc<Record>,
     pace: Pace,
     in_flight: AtomicUsize,
 }
@@ -54,6 +57,7 @@ impl Lane {
     pub fn new(app: App, config: &Config, workers: usize, turn: usize) -> Self {
         let actors = app.common.pool.actors.or(workers);
         let now = Instant::now();
+        let record = Arc::new(Record::new(workers));
         let workers = (0..actors).map(|actor| (turn + actor) % workers);
         // Else anyone could open it with an endpoint that never works.
         let circuit = if app.many_hosts {
@@ -67,9 +71,19 @@ impl Lane {
             budget: Budget::new(config.retry.budget_percent, now),
             guard: Guard::new(&config.mass_rejection_guard),
             seats: Seats::new(workers),
+            record,
             pace: Pace::new(now),
             in_flight: AtomicUsize::new(0),
             app,
+        }
+    }
+
+    /// Goes on with the record of the lane that served the app before a reload changed it.
+    #[must_use]
+    pub fn with_record_of(self, before: &Self) -> Self {
+        Self {
+            record: before.record.clone(),
+            ..self
         }
     }
 

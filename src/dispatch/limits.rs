@@ -14,7 +14,7 @@ use super::shards::Shards;
 use super::table::{Bounds, Key, Table, tick, ticks};
 
 /// Most pushkeys of which it is known how much they sent; beyond it the oldest start afresh.
-const CAPACITY: usize = 1_000_000;
+pub const CAPACITY: usize = 1_000_000;
 
 /// The rate limits of the whole process.
 #[derive(Debug)]

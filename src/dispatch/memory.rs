@@ -14,7 +14,8 @@ use super::duplicates::Duplicates;
 use super::keys::Keys;
 use super::limits::Limits;
 use super::rejections::Rejections;
-use super::table::{Bounds, Ticks, tick};
+use super::status::Recents;
+use super::table::{Bounds, Key, TICK, Ticks, tick};
 
 /// The tables of the whole process, and the count of what is not settled yet.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Memory {
     pub limits: Limits,
     /// Badge-only pushes that wait.
     pub badges: Arc<Badges>,
+    /// What came of the latest pushes.
+    pub recents: Recents,
     /// Whether the gateway is shutting down: new notifications are shed.
     pub draining: Arc<AtomicBool>,
     drain_begun: Notify,
@@ -49,6 +52,7 @@ impl Memory {
             rejections: Rejections::new(config.rejections.bounds()),
             limits: Limits::new(config.rate_limit.as_ref()),
             badges: Arc::default(),
+            recents: Recents::default(),
             draining: Arc::default(),
             drain_begun: Notify::new(),
             unsettled: Arc::default(),
@@ -68,6 +72,12 @@ impl Memory {
         tick(self.began.elapsed())
     }
 
+    /// Returns since when a pushkey is known to be dead.
+    pub fn rejected_since(&self, device: Key) -> Option<Instant> {
+        let age = self.rejections.age(device, self.now())?;
+        Instant::now().checked_sub(TICK * age)
+    }
+
     /// Begins a notification; `None` once the gateway is shutting down.
     pub fn begin(&self) -> Option<Unsettled> {
         // Counted before looking: a drain that begins meanwhile sees it, or is seen here.
@@ -84,6 +94,11 @@ impl Memory {
     /// Returns how many notifications and promised pushes are not settled yet.
     pub fn unsettled(&self) -> usize {
         self.unsettled.load(Ordering::SeqCst)
+    }
+
+    /// Whether the gateway is shutting down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// Begins to shut down.

@@ -3,8 +3,9 @@
 //! On each worker thread one `supervisor` takes [`Notify`] from the front desk. Its `dispatcher`
 //! walks the devices at once: `routes` finds the lane of an app_id, `memory` answers what is known.
 //! What is left is a `delivery`: the `lane` gives a place in flight and an actor, `retry` repeats
-//! each `attempt` that may still succeed, and `verdict` folds the devices into one answer. Nothing
-//! here knows an HTTP status of ours or which providers exist; from here a push goes to `providers`.
+//! each `attempt` that may still succeed, and `verdict` folds the devices into one answer; `status`
+//! takes note. Nothing here knows an HTTP status of ours or which providers exist; from here a push
+//! goes to `providers`.
 
 pub mod alarms;
 pub mod attempt;
@@ -27,6 +28,7 @@ pub mod retry;
 pub mod routes;
 pub mod seats;
 pub mod shards;
+pub mod status;
 pub mod supervisor;
 pub mod table;
 #[cfg(test)]

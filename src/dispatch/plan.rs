@@ -29,11 +29,19 @@ impl Plan {
             lanes.iter().find(|lane| lane.app.is_same_as(app)).cloned()
         };
         let lanes = apps.into_iter().enumerate().map(|(turn, app)| {
-            let Some(lane) = kept(&app) else {
-                return Arc::new(Lane::new(app, &config, workers, turn));
-            };
-            lane.adjust(&config);
-            lane
+            if let Some(lane) = kept(&app) {
+                lane.adjust(&config);
+                return lane;
+            }
+            let changed = before.and_then(|before| {
+                let mut lanes = before.lanes.iter();
+                lanes.find(|lane| lane.app.pattern == app.pattern)
+            });
+            let lane = Lane::new(app, &config, workers, turn);
+            Arc::new(match changed {
+                Some(before) => lane.with_record_of(before),
+                None => lane,
+            })
         });
         Self {
             routes,

@@ -42,6 +42,11 @@ impl Rejections {
         !is_newer
     }
 
+    /// Returns for how long a pushkey is known to be dead.
+    pub fn age(&self, device: Key, now: Ticks) -> Option<Ticks> {
+        self.shards.of(device).age(device, now)
+    }
+
     /// Remembers a dead pushkey. The word about an older registration does not undo a newer one's.
     pub fn remember(&self, device: Key, pushkey_ts: Option<u64>, now: Ticks) {
         let mut shard = self.shards.of(device);
@@ -110,6 +115,7 @@ mod tests {
         let rejections = rejections(100);
         rejections.remember(1, None, 0);
         assert!(rejections.is_dead(1, None, WINDOW));
+        assert_eq!(rejections.age(1, WINDOW), Some(WINDOW));
         assert!(!rejections.is_dead(1, None, WINDOW + 1));
         assert_eq!(rejections.count(), 0);
     }

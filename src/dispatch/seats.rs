@@ -2,7 +2,7 @@
 //!
 //! An actor's address is never held outside, so that a rebuilt actor needs no re-wiring.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use actix::Recipient;
@@ -22,6 +22,7 @@ pub struct Seats {
     lane: u64,
     slots: Vec<Slot>,
     next: AtomicUsize,
+    taken: AtomicBool,
 }
 
 /// A seat for one provider actor.
@@ -88,6 +89,7 @@ impl Seats {
             lane: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             slots: workers.map(slot).collect(),
             next: AtomicUsize::new(0),
+            taken: AtomicBool::new(false),
         }
     }
 
@@ -124,6 +126,7 @@ impl Seats {
             pulse,
             supervisor,
         });
+        self.taken.store(true, Ordering::Relaxed);
     }
 
     /// Clears a seat after its actor's end. Returns whether the actor was the current one.
@@ -154,6 +157,21 @@ impl Seats {
     /// Whether at least one actor can take pushes.
     pub fn is_up(&self) -> bool {
         self.slots.iter().any(Slot::is_up)
+    }
+
+    /// Returns how many actors can take pushes.
+    pub fn up(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.is_up()).count()
+    }
+
+    /// Returns how many seats there are.
+    pub fn count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether an actor ever sat here.
+    pub fn were_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Hands a push to an actor, one on `worker` if there is one; `None` while all are down.

@@ -104,6 +104,12 @@ impl<V: Copy> Table<V> {
         (!self.is_old(entry, now)).then_some(entry.value)
     }
 
+    /// Returns how long ago an entry was put.
+    pub fn age(&self, key: Key, now: Ticks) -> Option<Ticks> {
+        let entry = self.entry(self.find(key)?)?;
+        Some(now.wrapping_sub(entry.at))
+    }
+
     /// Adds or renews an entry; at capacity the oldest goes. Returns the value it replaces.
     pub fn put(&mut self, key: Key, value: V, now: Ticks) -> Option<V> {
         let before = self.place(key, value, now);

@@ -87,6 +87,11 @@ impl Refusal {
         }
     }
 
+    /// A parameter of a query that cannot be read.
+    pub(super) fn bad_query(error: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "M_INVALID_PARAM", error)
+    }
+
     /// More header fields than anybody needs.
     pub(super) fn head_too_large(limit: usize) -> Self {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;

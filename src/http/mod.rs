@@ -3,8 +3,8 @@
 //! Two listeners, and this file says which route is on which: the public one for homeservers, the
 //! admin one for operators. Every request passes `head` (its size, its id); `body` reads what is
 //! wanted and `unread` disposes of what is not; `notify` hands notifications to the sorting room
-//! and nothing else leaves the desk. Statuses and errcodes are known to `error` alone; `answer` tells
-//! others what a homeserver would be answered.
+//! and nothing else leaves the desk; `ops` and `status` are what operators see. Statuses and errcodes
+//! are known to `error` alone; `answer` tells others what a homeserver would be answered.
 
 mod access;
 mod answer;
@@ -15,6 +15,7 @@ mod error;
 mod head;
 mod notify;
 mod ops;
+mod status;
 pub mod trusted;
 mod unread;
 
@@ -30,6 +31,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
 use crate::dispatch::Notify;
+use crate::dispatch::status::{Query, Status};
 use crate::telemetry::Metrics;
 use crate::telemetry::config::AccessConfig;
 use error::Refusal;
@@ -66,6 +68,8 @@ pub struct AdminState {
     pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// Whether the gateway is shutting down.
     pub draining: Arc<AtomicBool>,
+    /// Says what is known of every app.
+    pub status: Arc<dyn Fn(Query) -> Status + Send + Sync>,
 }
 
 /// Puts the routes of the public listener in place.
@@ -78,7 +82,7 @@ pub fn configure(routes: &mut web::ServiceConfig, state: PublicState) {
     routes
         .app_data(web::Data::new(state))
         .service(notify)
-        .service(reading("/health", || HttpResponse::Ok().finish()))
+        .service(reading("/health", |_| HttpResponse::Ok().finish()))
         .default_service(nowhere());
 }
 
@@ -88,40 +92,53 @@ pub fn configure_admin(routes: &mut web::ServiceConfig, state: AdminState) {
         metrics,
         readiness,
         draining,
+        status,
     } = state;
-    let ready = move || ops::ready(readiness(), &draining);
+    let report = move || ops::report(readiness(), &draining);
+    let (ready, counted) = (report.clone(), metrics.clone());
+    let data = move |request: &HttpRequest| {
+        let status = |query| status(query);
+        status::data(request.query_string(), status, report(), &counted)
+    };
     routes
-        .service(reading("/health/live", ops::live))
-        .service(reading("/health/ready", ready))
-        .service(reading("/metrics", move || ops::metrics(&metrics)))
+        .service(reading("/", |_| status::page()))
+        .service(reading("/status.json", data))
+        .service(reading("/health/live", |_| ops::live()))
+        .service(reading("/health/ready", move |_| ops::ready(&ready())))
+        .service(reading("/metrics", move |_| ops::metrics(&metrics)))
         .default_service(nowhere());
 }
 
 /// Puts the one page of the metrics listener in place. Like Sygnal's, it answers on every path.
 pub fn configure_metrics(routes: &mut web::ServiceConfig, metrics: Arc<Metrics>) {
-    let page = move || ops::metrics(&metrics);
+    let page = move |_: &HttpRequest| ops::metrics(&metrics);
     routes
         .service(reading("/{path:.*}", page))
         .default_service(nowhere());
 }
 
+/// What to say to a request from its head alone.
+trait Answer: Fn(&HttpRequest) -> HttpResponse + Clone + 'static {}
+
+impl<A: Fn(&HttpRequest) -> HttpResponse + Clone + 'static> Answer for A {}
+
 /// A resource that is only read: GET and HEAD, 405 for the rest.
-fn reading(path: &str, answer: impl Fn() -> HttpResponse + Clone + 'static) -> Resource {
+fn reading(path: &str, answer: impl Answer) -> Resource {
     web::resource(path)
         .route(answering(answer.clone()).method(Method::GET))
         .route(answering(answer).method(Method::HEAD))
-        .default_service(answering(|| Refusal::wrong_method("GET, HEAD").into()))
+        .default_service(answering(|_| Refusal::wrong_method("GET, HEAD").into()))
 }
 
 /// What is behind every path that is none of ours.
 fn nowhere() -> Route {
-    answering(|| Refusal::unknown_path().into())
+    answering(|_| Refusal::unknown_path().into())
 }
 
 /// A route for requests whose body nobody wants.
-fn answering(answer: impl Fn() -> HttpResponse + Clone + 'static) -> Route {
+fn answering(answer: impl Answer) -> Route {
     checked(web::to(move |request: HttpRequest, body: web::Payload| {
-        let answer = answer();
+        let answer = answer(&request);
         async move { unread::answer(&request, body.into_inner(), answer).await }
     }))
 }

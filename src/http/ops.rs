@@ -33,8 +33,9 @@ pub struct NotReady {
     pub reason: Cow<'static, str>,
 }
 
+/// Readiness as it is told.
 #[derive(Serialize)]
-struct Report {
+pub(super) struct Report {
     ready: bool,
     #[serde(flatten)]
     readiness: Readiness,
@@ -47,8 +48,8 @@ pub(super) fn live() -> HttpResponse {
         .body(r#"{"live":true}"#)
 }
 
-/// Whether this process should get traffic.
-pub(super) fn ready(mut readiness: Readiness, draining: &AtomicBool) -> HttpResponse {
+/// Whether this process should get traffic, and why not.
+pub(super) fn report(mut readiness: Readiness, draining: &AtomicBool) -> Report {
     if draining.load(Ordering::Relaxed) {
         let reason = NotReady {
             app: None,
@@ -56,13 +57,20 @@ pub(super) fn ready(mut readiness: Readiness, draining: &AtomicBool) -> HttpResp
         };
         readiness.reasons.insert(0, reason);
     }
-    let ready = readiness.reasons.is_empty();
-    let mut answer = if ready {
+    Report {
+        ready: readiness.reasons.is_empty(),
+        readiness,
+    }
+}
+
+/// The answer for load balancers.
+pub(super) fn ready(report: &Report) -> HttpResponse {
+    let mut answer = if report.ready {
         HttpResponse::Ok()
     } else {
         HttpResponse::ServiceUnavailable()
     };
-    error::json(&mut answer, &Report { ready, readiness })
+    error::json(&mut answer, report)
 }
 
 /// The metrics page.

@@ -41,17 +41,26 @@ pub fn start(config: &LogConfig, filter: Option<&str>) -> Result<(), TryInitErro
 ///
 /// FNV-1a folded to 32 bits: stable over restarts and versions, so that an operator can find the
 /// line for a pushkey they know; too short to find a pushkey from it.
+///
+/// The status page computes it in the browser (`http/status.html`), so that a pushkey typed there
+/// stays there.
 pub struct ShortHash<'a>(pub &'a str);
+
+impl ShortHash<'_> {
+    /// Returns the hash as a number.
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are folded")]
+    pub fn bits(&self) -> u32 {
+        let bytes = self.0.bytes();
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        (hash >> 32) as u32 ^ hash as u32
+    }
+}
 
 impl fmt::Display for ShortHash<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hash = self
-            .0
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-        write!(f, "{:08x}", (hash >> 32) ^ (hash & 0xffff_ffff))
+        write!(f, "{:08x}", self.bits())
     }
 }
 

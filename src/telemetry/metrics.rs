@@ -1,6 +1,7 @@
 //! Every metric: its name, its labels (closed lists, never a pushkey), its help text.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -16,6 +17,9 @@ const SECONDS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
+/// HTTP statuses are below 600 (RFC 9110, 15).
+const STATUSES: usize = 600;
+
 /// All metrics of one gateway. A value, not a global, so that gateways in one process do not mix.
 #[derive(Debug)]
 pub struct Metrics {
@@ -24,6 +28,8 @@ pub struct Metrics {
     pushes: Family<PushLabels, Counter>,
     push_duration: Histograms<AppLabel>,
     notify_duration: Histograms<StatusLabel>,
+    /// By status: a histogram does not tell how many it holds.
+    answers: [AtomicU64; STATUSES],
     attempts: Family<AttemptLabels, Counter>,
     in_flight: Family<AppLabel, Gauge>,
     shed: Family<CauseLabels, Counter>,
@@ -178,6 +184,7 @@ impl Metrics {
             pushes,
             push_duration,
             notify_duration,
+            answers: [const { AtomicU64::new(0) }; STATUSES],
             attempts,
             in_flight,
             shed,
@@ -211,6 +218,9 @@ impl Metrics {
         self.notify_duration
             .get_or_create(&StatusLabel { status })
             .observe(took.as_secs_f64());
+        if let Some(count) = self.answers.get(usize::from(status)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Counts an optional field that was ignored.
@@ -223,6 +233,21 @@ impl Metrics {
     /// Counts a reload of the configuration: `ok` or `refused`.
     pub fn reloaded(&self, result: &'static str) {
         self.reloads.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// Returns the statuses of answered `/notify` requests and how many had each.
+    pub fn notified_with(&self) -> impl Iterator<Item = (usize, u64)> {
+        let counts = self
+            .answers
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
+        counts.enumerate().filter(|&(_, count)| count > 0)
+    }
+
+    /// Returns how many reloads ended so: `ok` or `refused`.
+    pub fn reloads(&self, result: &'static str) -> u64 {
+        let reloads = self.reloads.get(&ResultLabel { result });
+        reloads.map_or(0, |reloads| reloads.get())
     }
 
     /// Returns the metrics of one app.
@@ -332,6 +357,36 @@ impl AppMetrics {
                 cause,
             })
             .inc();
+    }
+
+    /// Returns how many attempts had this result.
+    pub fn attempts(&self, result: &'static str) -> u64 {
+        let labels = AttemptLabels {
+            app: self.app.clone(),
+            result,
+        };
+        let attempts = self.all.attempts.get(&labels);
+        attempts.map_or(0, |attempts| attempts.get())
+    }
+
+    /// Returns how many provider actors were rebuilt for this cause.
+    pub fn actor_restarts(&self, cause: &'static str) -> u64 {
+        let labels = CauseLabels {
+            app: self.app.clone(),
+            cause,
+        };
+        let restarts = self.all.actor_restarts.get(&labels);
+        restarts.map_or(0, |restarts| restarts.get())
+    }
+
+    /// Returns when a credential of this kind ends, in seconds since the epoch.
+    pub fn credential_expiry(&self, kind: &'static str) -> Option<u64> {
+        let labels = CredentialLabels {
+            app: self.app.clone(),
+            kind,
+        };
+        let expiry = self.all.credential_expiry.get(&labels)?;
+        u64::try_from(expiry.get()).ok()
     }
 
     /// Counts an answer that only the operator can mend.

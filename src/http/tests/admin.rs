@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Desk;
+use crate::dispatch::status::Status;
 use crate::http::{AdminState, NotReady, Readiness, configure_admin, configure_metrics};
 use crate::telemetry::Metrics;
 
@@ -36,6 +37,7 @@ async fn what_operators_ask() {
                 .collect(),
         }),
         draining: draining.clone(),
+        status: Arc::new(|_| Status::default()),
     };
     let desk = Desk::listen(move |routes| configure_admin(routes, state.clone()));
 
@@ -73,6 +75,7 @@ async fn everything_else_is_refused() {
         metrics: Metrics::new(),
         readiness: Arc::new(Readiness::default),
         draining: Arc::default(),
+        status: Arc::new(|_| Status::default()),
     };
     let desk = Desk::listen(move |routes| configure_admin(routes, state.clone()));
     for (method, path, status, allow) in [
