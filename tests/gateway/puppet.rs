@@ -70,16 +70,27 @@ impl Puppet {
 
     /// Returns the app, with these keys of every app. Every reload finds it `changed`, or never.
     pub(crate) fn app(&self, pattern: &str, keys: Value, changes: bool) -> OwnApp {
+        self.app_of("puppet", pattern, keys, changes)
+    }
+
+    /// Returns the app, as one of this provider.
+    pub(crate) fn app_of(
+        &self,
+        provider: &'static str,
+        pattern: &str,
+        keys: Value,
+        changes: bool,
+    ) -> OwnApp {
         let (puppet, pattern) = (self.clone(), pattern.to_owned());
         let version = Mutex::new(0);
         Arc::new(move |metrics| {
             let mut version = version.lock().unwrap();
             *version += u64::from(changes);
             let common: Common = serde_json::from_value(keys.clone()).unwrap();
-            let metrics = metrics.app(&pattern, "puppet");
+            let metrics = metrics.app(&pattern, provider);
             App::new(
                 &pattern,
-                "puppet",
+                provider,
                 common,
                 puppet.clone(),
                 metrics,
