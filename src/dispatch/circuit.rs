@@ -288,8 +288,8 @@ mod tests {
         circuit.enter(now).unwrap().failed(now);
         assert_eq!(stands(now), (Position::Closed, 1, None));
         open(&circuit, now);
-        let half = OPEN / 2 - Duration::from_millis(1);
-        assert_eq!(stands(now + half), (Position::Open, 3, Some(6)));
+        let third = OPEN / 3;
+        assert_eq!(stands(now + third), (Position::Open, 3, Some(7)));
         assert_eq!(stands(now + OPEN), (Position::Probing, 3, Some(0)));
         let mut leave = probe(&circuit, now + OPEN);
         assert_eq!(stands(now + OPEN), (Position::Probing, 3, Some(10)));

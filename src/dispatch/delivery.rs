@@ -132,8 +132,8 @@ impl Walk {
         let detail = cause.and_then(|cause| cause.detail.as_deref());
         app.metrics.settled(outcome.as_str(), reason, took);
         let settled = Settled {
-            took,
             detail,
+            took,
             ..self.as_settled(Fate::of(outcome), reason)
         };
         memory.recents.note(worker, &settled);

@@ -72,6 +72,7 @@ impl Latencies {
 
 impl Counts {
     /// Returns what came after `before`.
+    #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let mut since = self.clone();
         for (count, before) in since.0.iter_mut().zip(before.0.iter()) {

@@ -194,8 +194,8 @@ mod tests {
         recents.note(worker, &Settled::new(None, pushkey, fate, "because"));
     }
 
-    fn hash(pushkey: &str) -> Option<u32> {
-        Some(ShortHash(pushkey).bits())
+    fn of(recents: &Recents, pushkey: &str) -> Vec<Entry> {
+        recents.latest(usize::MAX, Some(ShortHash(pushkey).bits()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -205,12 +205,12 @@ mod tests {
         note(&recents, 1, "other", Fate::Accepted);
         advance(Duration::from_secs(1)).await;
         note(&recents, 1, "phone", Fate::Accepted);
-        let found = recents.latest(10, hash("phone"));
+        let found = of(&recents, "phone");
         let fates: Vec<Fate> = found.iter().map(|entry| entry.fate).collect();
         assert_eq!(fates, [Fate::Accepted, Fate::Transient]);
         assert_eq!(recents.latest(10, None).len(), 3);
         assert_eq!(recents.latest(1, None)[0].fate, Fate::Accepted);
-        assert!(recents.latest(10, hash("nobody")).is_empty());
+        assert!(of(&recents, "nobody").is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -222,14 +222,14 @@ mod tests {
             note(&recents, 0, "flood", Fate::Accepted);
         }
         for pushkey in ["dead", "unlucky"] {
-            assert_eq!(recents.latest(10, hash(pushkey)).len(), 1, "{pushkey}");
+            assert_eq!(of(&recents, pushkey).len(), 1, "{pushkey}");
         }
         for _ in 0..3 * FAILED {
             note(&recents, 0, "flood", Fate::Shed);
         }
-        assert_eq!(recents.latest(10, hash("dead")).len(), 1);
-        assert!(recents.latest(10, hash("unlucky")).is_empty());
-        let kept = recents.latest(usize::MAX, hash("flood")).len();
+        assert_eq!(of(&recents, "dead").len(), 1);
+        assert!(of(&recents, "unlucky").is_empty());
+        let kept = of(&recents, "flood").len();
         assert_eq!(kept, FAILED + PASSED);
     }
 

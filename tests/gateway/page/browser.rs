@@ -69,17 +69,14 @@ impl Browser {
             .expect("chromedriver starts");
         let port = port(&mut driver);
         let profile = tempfile::tempdir().unwrap();
+        let mut flags: Vec<String> = FLAGS.map(str::to_owned).to_vec();
+        flags.push(format!("--user-data-dir={}", profile.path().display()));
         let mut browser = Self {
             driver,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
             session: String::new(),
             _profile: profile,
         };
-        let mut flags: Vec<String> = FLAGS.map(str::to_owned).to_vec();
-        flags.push(format!(
-            "--user-data-dir={}",
-            browser._profile.path().display()
-        ));
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": { "binary": chromium, "args": flags },
