@@ -287,7 +287,7 @@ mod tests {
         };
         circuit.enter(now).unwrap().failed(now);
         assert_eq!(stands(now), (Position::Closed, 1, None));
-        open(&circuit, now);
+        (0..2).for_each(|_| circuit.enter(now).unwrap().failed(now));
         let third = OPEN / 3;
         assert_eq!(stands(now + third), (Position::Open, 3, Some(7)));
         assert_eq!(stands(now + OPEN), (Position::Probing, 3, Some(0)));

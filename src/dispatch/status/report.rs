@@ -1,4 +1,5 @@
-//! The status data: what `/status.json` answers. `docs` describes each field for operators.
+//! The status data: what `/status.json` answers, described for operators in
+//! `docs/src/operating/status-json.md`.
 //!
 //! Times are milliseconds since the epoch. Names are as stable as those of the metrics.
 

@@ -19,6 +19,9 @@ use crate::puppet::Puppet;
 /// A step of the traffic.
 const STEP: Duration = Duration::from_millis(100);
 
+/// Connections for each app's traffic.
+const LINES: usize = 4;
+
 /// The gateway and what is around it.
 pub(super) struct Lively {
     pub(super) gateway: TestGateway,
@@ -120,14 +123,15 @@ impl Lively {
 
     /// Sends what the tides bring, until then.
     pub(super) async fn go_on_until(&self, end: Instant) {
-        let mut lines = join_all(TIDES.iter().map(|_| Line::to(&self.gateway))).await;
+        let open = |_| join_all((0..LINES).map(|_| Line::to(&self.gateway)));
+        let mut lines = join_all(TIDES.iter().map(open)).await;
         let mut next = Instant::now();
         while next < end {
             let step = self.steps.get();
             self.steps.set(step + 1);
             let flows = TIDES.iter().zip(&mut lines);
-            join_all(flows.map(|(tide, line)| tide.flow(step, line))).await;
-            next += STEP;
+            join_all(flows.map(|(tide, lines)| tide.flow(step, lines))).await;
+            next = Instant::now().max(next + STEP);
             sleep_until(next).await;
         }
     }
@@ -135,7 +139,7 @@ impl Lively {
 
 impl Tide {
     /// Sends what this step brings.
-    async fn flow(&self, step: usize, line: &mut Line) {
+    async fn flow(&self, step: usize, lines: &mut [Line]) {
         #[expect(clippy::cast_precision_loss, reason = "a wave")]
         let at = step as f64;
         // A few waves on each other look like people.
@@ -150,13 +154,20 @@ impl Tide {
         )]
         let pushes =
             ((at + 1.0) * level).floor().max(0.0) as usize - (at * level).floor().max(0.0) as usize;
-        for push in 0..pushes {
-            let number = step * 100 + push;
-            let copies = if number.is_multiple_of(61) { 2 } else { 1 };
-            for _ in 0..copies {
-                let body = event(self.app, &(self.pushkey)(number * 7), &format!("${number}"));
-                line.notify(&body).await;
+        let numbers: Vec<usize> = (0..pushes).map(|push| step * 100 + push).collect();
+        let flows = lines.iter_mut().enumerate().map(|(place, line)| {
+            let mine = numbers.iter().skip(place).step_by(LINES);
+            async move {
+                for number in mine {
+                    let copies = if number.is_multiple_of(61) { 2 } else { 1 };
+                    for _ in 0..copies {
+                        let pushkey = (self.pushkey)(number * 7);
+                        let body = event(self.app, &pushkey, &format!("${number}"));
+                        line.notify(&body).await;
+                    }
+                }
             }
-        }
+        });
+        join_all(flows).await;
     }
 }
