@@ -13,7 +13,7 @@ use std::{env, fs};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::helpers::{Setup, event};
+use crate::helpers::{Setup, event, until};
 use crate::puppet::Puppet;
 use browser::Browser;
 use lively::Lively;
@@ -190,14 +190,23 @@ async fn picture() {
     // The plots show five minutes.
     let long = Duration::from_secs(if wanted.is_some() { 310 } else { 3 });
     let lively = Lively::start();
-    browser.resize(1280, 1180, 1.5).await;
+    browser.resize(1280, 880, 1.25).await;
     browser.prefer("light").await;
     browser
         .open(&format!("http://{}/", lively.gateway.admin))
         .await;
-    lively.go_on_until(Instant::now() + long).await;
+    let begun = Instant::now();
+    lively.go_on_until(begun + long * 2 / 3).await;
+    lively.lose_the_partner();
+    lively.go_on_until(begun + long).await;
     let circuit = "document.querySelector('#attention').textContent.includes('circuit open')";
-    browser.until(circuit).await;
+    until("the circuit opens", async || {
+        lively
+            .go_on_until(Instant::now() + Duration::from_secs(1))
+            .await;
+        (browser.run(&format!("return {circuit}")).await == true).then_some(())
+    })
+    .await;
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let take = async |file: &str| {
         lively

@@ -2,6 +2,8 @@
 //! one credential about to end.
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
@@ -25,6 +27,7 @@ const LINES: usize = 4;
 /// The gateway and what is around it.
 pub(super) struct Lively {
     pub(super) gateway: TestGateway,
+    partner_is_down: Arc<AtomicBool>,
     _peers: (Apns, Fcm, Puppet),
     steps: Cell<usize>,
 }
@@ -44,7 +47,7 @@ const TIDES: [Tide; 5] = [
         mean: 62.0,
         wave: 22.0,
         length: 700.0,
-        pushkey: |number| device(number % 4000).0,
+        pushkey: |number| device(number % 60_000).0,
     },
     Tide {
         app: "im.example.android",
@@ -58,7 +61,7 @@ const TIDES: [Tide; 5] = [
         mean: 7.0,
         wave: 5.0,
         length: 400.0,
-        pushkey: |number| device(5000 + number % 300).0,
+        pushkey: |number| device(70_000 + number % 9000).0,
     },
     Tide {
         app: "im.example.web",
@@ -83,18 +86,18 @@ impl Lively {
         apple.latency(Duration::from_millis(9));
         google.latency(Duration::from_millis(24));
         // Now and then a phone is gone, or Apple has a bad moment.
-        let turns = std::sync::atomic::AtomicUsize::new(0);
-        apple.answer_with(move |_| {
-            match turns.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 160 {
-                31 | 97 => Some(Answer::new(410, "Unregistered").timestamp(1_800_000_000_000)),
-                120 => Some(Answer::new(503, "ServiceUnavailable")),
-                turn if turn % 20 == 7 => Some(Answer::accept().after(Duration::from_millis(60))),
-                _ => None,
-            }
+        let turns = AtomicUsize::new(0);
+        apple.answer_with(move |_| match turns.fetch_add(1, Ordering::Relaxed) % 160 {
+            31 => Some(Answer::new(410, "Unregistered").timestamp(1_800_000_000_000)),
+            120 => Some(Answer::new(503, "ServiceUnavailable")),
+            turn if turn % 20 == 7 => Some(Answer::accept().after(Duration::from_millis(60))),
+            _ => None,
         });
-        google.answer_with(|request| {
-            let is_partner = request.token.starts_with("partner");
-            is_partner.then(|| Answer::new(503, "UNAVAILABLE"))
+        let partner_is_down = Arc::new(AtomicBool::new(false));
+        let is_down = partner_is_down.clone();
+        google.answer_with(move |request| {
+            let is_hit = is_down.load(Ordering::Relaxed) && request.token.starts_with("partner");
+            is_hit.then(|| Answer::new(503, "UNAVAILABLE"))
         });
         let setup = Setup::new();
         let days = Duration::from_secs(12 * 24 * 3600 + 3600);
@@ -116,9 +119,15 @@ impl Lively {
             .start();
         Self {
             gateway,
+            partner_is_down,
             _peers: (apple, google, browsers),
             steps: Cell::new(0),
         }
+    }
+
+    /// From now on every push of one app fails.
+    pub(super) fn lose_the_partner(&self) {
+        self.partner_is_down.store(true, Ordering::Relaxed);
     }
 
     /// Sends what the tides bring, until then.
