@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use super::report::{self, Status};
+use super::data::Status;
+use super::report;
 use crate::dispatch::memory::Memory;
 use crate::dispatch::plan::Plan;
 
