@@ -18,18 +18,22 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Ok(loaded) => loaded,
         Err(wrong) => return wrong,
     };
-    if !start_log(&config) {
-        return ExitCode::FAILURE;
-    }
+    let telemetry = match start_log(&config.log, &config.metrics) {
+        Ok(telemetry) => telemetry,
+        Err(failed) => return failed,
+    };
     warn_of(&warnings);
-    match block_on(serve(&options.config(), config, metrics)) {
+    let ended = block_on(serve(&options.config(), config, metrics));
+    let code = match ended {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::CutShort | Ended::Failed) => ExitCode::FAILURE,
         Err(error) => {
             tracing::error!(error, "cannot run");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry.finish();
+    code
 }
 
 async fn serve(

@@ -106,11 +106,11 @@ pub(super) fn remarks(config: &Config) -> Vec<Fault> {
             "list your reverse proxy's address there",
         ));
     }
-    if config.metrics.sentry.enabled {
+    if config.metrics.sentry.enabled && !cfg!(feature = "sentry") {
         let what = "has no effect in this build: nothing is sent";
         remarks.push(Fault::new("metrics.sentry.enabled", what, ""));
     }
-    if config.metrics.otlp.endpoint.is_some() {
+    if config.metrics.otlp.endpoint.is_some() && !cfg!(feature = "otlp") {
         let what = "has no effect in this build: nothing is sent";
         remarks.push(Fault::new("metrics.otlp.endpoint", what, ""));
     }

@@ -9,11 +9,12 @@ use super::guard::Judgement;
 use super::lane::{Lane, Refused};
 use super::memory::Memory;
 use super::plan::Plan;
-use super::retry::{self, Delivery};
+use super::report::{Ending, Fate};
+use super::retry::{self, Attempted, Delivery};
 use super::table::Key;
 use super::verdict::Settlement;
 use crate::providers::{Cause, Outcome, Push, Retry};
-use crate::telemetry::logs::ShortHash;
+use crate::telemetry::logs;
 
 /// One push on its way, with what its steps need.
 #[derive(Debug, Clone)]
@@ -30,61 +31,46 @@ pub struct Walk {
     pub deadline: Instant,
 }
 
-/// What came of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Delivered {
-    /// For the homeserver.
-    pub settlement: Settlement,
-    /// Whether the provider took it.
-    pub accepted: bool,
-}
-
-impl From<Settlement> for Delivered {
-    fn from(settlement: Settlement) -> Self {
-        Self {
-            settlement,
-            accepted: false,
-        }
-    }
-}
-
 impl Walk {
     /// Delivers, if there is a place in flight and the circuit lets it, with its repeats.
-    pub async fn deliver(&self, memory: &Memory, worker: usize) -> Delivered {
+    pub async fn deliver(&self, memory: &Memory, worker: usize) -> Ending {
         let lane = &self.lane;
         let started = Instant::now();
         let _place = match lane.enter(self.deadline) {
             Ok(place) => place,
             Err(Refused { cause, retry_after }) => {
                 lane.app.metrics.shed(cause);
-                return Settlement::Shed { retry_after }.into();
+                return Ending::shed(retry_after, cause);
             }
         };
         let leave = match lane.circuit.enter(started) {
             Ok(leave) => leave,
             Err(retry_after) => {
                 lane.app.metrics.shed("circuit");
-                return Settlement::Shed { retry_after }.into();
+                return Ending::shed(retry_after, "circuit");
             }
         };
         let (push, retry) = (&self.push, &self.plan.config.retry);
-        let delivery = retry::deliver(lane, worker, push, self.deadline, retry, leave).await;
-        let outcome = match delivery {
-            Delivery::Outcome(outcome) => self.believe(memory, outcome),
+        let Attempted { delivery, attempts } =
+            retry::deliver(lane, worker, push, self.deadline, retry, leave).await;
+        let (settlement, fate, reason) = match delivery {
+            Delivery::Outcome(outcome) => {
+                let outcome = self.believe(memory, outcome);
+                let reason = self.settled(&outcome, attempts, started.elapsed());
+                (Settlement::of(&outcome), Fate::of(&outcome), reason)
+            }
             Delivery::DeadlinePassed => {
                 let took = started.elapsed();
                 lane.app.metrics.settled("transient", "deadline", took);
-                return Settlement::DeadlinePassed.into();
+                (Settlement::DeadlinePassed, Fate::Transient, "deadline")
             }
         };
-        self.settled(&outcome, started.elapsed());
-        Delivered {
-            settlement: match outcome {
-                Outcome::Accepted | Outcome::Permanent(_) => Settlement::Done,
-                Outcome::Rejected(_) => Settlement::Rejected,
-                Outcome::Transient { .. } => Settlement::ProviderFailed,
-            },
-            accepted: outcome == Outcome::Accepted,
+        Ending {
+            settlement,
+            fate,
+            reason,
+            attempts,
+            took: started.elapsed(),
         }
     }
 
@@ -110,26 +96,24 @@ impl Walk {
         outcome
     }
 
-    /// Counts and logs what came of it.
-    fn settled(&self, outcome: &Outcome, took: Duration) {
-        let (app, push) = (&self.lane.app, &self.push);
+    /// Counts what came of it, and says why it came to that.
+    fn settled(&self, outcome: &Outcome, attempts: u32, took: Duration) -> &'static str {
+        let app = &self.lane.app;
         let cause = outcome.cause();
         let reason = cause.map_or("", |cause| cause.reason);
-        let detail = cause.and_then(|cause| cause.detail.as_deref());
         app.metrics.settled(outcome.as_str(), reason, took);
         if let Some(cause) = cause.filter(|cause| cause.alarm) {
             self.lane.alarms.raise(&app.metrics, app.provider, cause);
         }
         tracing::debug!(
-            app = %app.pattern,
-            pushkey = %ShortHash(&push.device().pushkey),
-            event_id = push.notification().event_id.as_deref().unwrap_or_default(),
             outcome = outcome.as_str(),
             reason,
-            detail = detail.unwrap_or_default(),
-            ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            detail = cause.and_then(|cause| cause.detail.as_deref()),
+            attempts,
+            ms = logs::whole_ms(took),
             "push settled",
         );
+        reason
     }
 }
 

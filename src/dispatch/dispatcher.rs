@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::badges::{Placed, Turn};
 use super::config::UnknownAppId;
@@ -17,15 +19,20 @@ use super::duplicates::{Leader, Sighting};
 use super::lane::Lane;
 use super::memory::Memory;
 use super::plan::Plan;
+use super::report::{Notified, Ending, Fate, Report};
 use super::routes::Routed;
 use super::supervisor::Notify;
 use super::table::Key;
 use super::verdict::{Settlement, Verdict};
 use crate::matrix::{Device, SELF_TEST_EVENT_ID};
 use crate::providers::{Cause, Push};
+use crate::telemetry::logs::ShortHash;
 
 /// When to try again after what is soon over: a restart, or too many badges that wait.
 const SOON: Duration = Duration::from_secs(1);
+
+/// What comes of no push.
+const NOTHING: Ending = Ending::at_once(Settlement::Done, Fate::Permanent, "");
 
 /// Delivers notifications on one worker thread.
 #[derive(Debug)]
@@ -61,15 +68,10 @@ impl Dispatcher {
     }
 
     /// Delivers to all devices at once and folds what came of them.
-    pub async fn notify(self: Rc<Self>, notify: Notify) -> Verdict {
+    pub async fn notify(self: Rc<Self>, notify: Notify) -> Notified {
         let plan = self.plan();
         let Some(_unsettled) = self.memory.begin() else {
-            for device in &notify.request.devices {
-                if let Routed::To(lane) = plan.routes.find(&device.app_id) {
-                    plan.lanes[lane].app.metrics.shed("draining");
-                }
-            }
-            return Verdict::Shed { retry_after: SOON };
+            return draining(plan, notify);
         };
         let deadline = notify.received + plan.config.deadline();
         let request = notify.request;
@@ -80,12 +82,15 @@ impl Dispatcher {
             let push = Push::new(request.clone(), i)?;
             Some(self.push(&plan, push, key, deadline))
         };
-        if devices.len() == 1 {
-            let settlement = match keys.next().and_then(|key| push(0, key)) {
+        if let [_] = devices[..] {
+            let ending = match keys.next().and_then(|key| push(0, key)) {
                 Some(push) => push.await,
-                None => Settlement::Done,
+                None => NOTHING,
             };
-            return Verdict::fold(pushkeys.zip([settlement]));
+            let verdict = Verdict::fold(pushkeys.zip([ending.settlement]));
+            let report = notify.reported.then(|| vec![ending]);
+            let report = report.map(|it| Report::new(plan, request.clone(), it));
+            return Notified { verdict, report };
         }
         // The same device twice in one request is one push.
         let mut first: HashMap<Key, usize> = HashMap::with_capacity(devices.len());
@@ -97,37 +102,74 @@ impl Dispatcher {
                 pushes.len() - 1
             }));
         }
-        let settlements = join_all(pushes).await;
-        Verdict::fold(pushkeys.zip(place.into_iter().map(|place| settlements[place])))
+        let endings = join_all(pushes).await;
+        let settlements = place.iter().map(|&place| endings[place].settlement);
+        let verdict = Verdict::fold(pushkeys.zip(settlements));
+        let report = notify.reported.then(|| {
+            let endings = each_device(&endings, &place);
+            Report::new(plan, request.clone(), endings)
+        });
+        Notified { verdict, report }
     }
 
-    /// Takes one push as far as memory and routes can; what is left is delivered.
+    /// Walks with one push to its end, as a part of the request's trace.
     async fn push(
         self: &Rc<Self>,
         plan: &Arc<Plan>,
         push: Push,
         device: Key,
         deadline: Instant,
-    ) -> Settlement {
+    ) -> Ending {
+        let span = tracing::debug_span!(
+            "push",
+            app = push.device().app_id.get(..MAX_APP_ID_BYTES.min(push.device().app_id.len())),
+            pushkey = %ShortHash(&push.device().pushkey),
+            outcome = Empty,
+            reason = Empty,
+            attempts = Empty,
+            otel.status_code = Empty,
+        );
+        let walk = self.walk(plan, push, device, deadline);
+        let ending = walk.instrument(span.clone()).await;
+        if !span.is_disabled() {
+            span.record("outcome", ending.fate.as_str());
+            span.record("reason", ending.reason);
+            span.record("attempts", ending.attempts);
+            if !ending.settlement.is_settled() {
+                span.record("otel.status_code", "ERROR");
+            }
+        }
+        ending
+    }
+
+    /// Takes one push as far as memory and routes can; what is left is delivered.
+    async fn walk(
+        self: &Rc<Self>,
+        plan: &Arc<Plan>,
+        push: Push,
+        device: Key,
+        deadline: Instant,
+    ) -> Ending {
         let memory = &self.memory;
         let Device {
             app_id, pushkey_ts, ..
         } = push.device();
         if push.device().has_oversized_app_id() {
-            return Settlement::Rejected;
+            return Ending::at_once(Settlement::Rejected, Fate::UnknownApp, "app_id_too_long");
         }
         let lane = match route(plan, app_id) {
             Ok(lane) => lane.clone(),
-            Err(settlement) => return settlement,
+            Err(ending) => return ending,
         };
         let metrics = &lane.app.metrics;
         if push.device().has_impossible_pushkey() {
-            metrics.settled("rejected", "undecodable_pushkey", Duration::ZERO);
-            return Settlement::Rejected;
+            let reason = "undecodable_pushkey";
+            metrics.settled("rejected", reason, Duration::ZERO);
+            return Ending::at_once(Settlement::Rejected, Fate::Rejected, reason);
         }
         if memory.rejections.is_dead(device, *pushkey_ts, memory.now()) {
             metrics.rejected_from_memory();
-            return Settlement::Rejected;
+            return Ending::at_once(Settlement::Rejected, Fate::RejectedFromMemory, "");
         }
         let notification = push.notification();
         let (event_id, is_badge_only) =
@@ -149,21 +191,26 @@ impl Dispatcher {
         match memory.duplicates.sight(event, memory.now()) {
             Sighting::Delivered => {
                 metrics.duplicate();
-                Settlement::Done
+                Ending::at_once(Settlement::Done, Fate::Duplicate, "delivered_before")
             }
             Sighting::UnderWay(copy) => {
                 metrics.duplicate();
+                let began = Instant::now();
                 let settlement = timeout_at(deadline, copy.settlement()).await;
-                settlement.unwrap_or(Settlement::DeadlinePassed)
+                let settlement = settlement.unwrap_or(Settlement::DeadlinePassed);
+                Ending {
+                    took: began.elapsed(),
+                    ..Ending::at_once(settlement, Fate::Duplicate, "under_way")
+                }
             }
             Sighting::First(leader) => self.event(&walk, Some(leader)).await,
         }
     }
 
     /// An event push: over the rate limit it is the homeserver that waits, and nothing is lost.
-    async fn event(&self, walk: &Walk, leader: Option<Leader>) -> Settlement {
+    async fn event(&self, walk: &Walk, leader: Option<Leader>) -> Ending {
         let memory = &self.memory;
-        let delivered = match memory.limits.take(walk.device) {
+        let ending = match memory.limits.take(walk.device) {
             Ok(()) => {
                 if walk.push.notification().counts.is_some() {
                     memory.badges.supersede(walk.device);
@@ -172,25 +219,27 @@ impl Dispatcher {
             }
             Err(retry_after) => {
                 walk.lane.app.metrics.rate_limited();
-                Settlement::RateLimited { retry_after }.into()
+                let settlement = Settlement::RateLimited { retry_after };
+                Ending::at_once(settlement, Fate::RateLimited, "")
             }
         };
         if let Some(leader) = leader {
-            leader.finish(delivered.settlement, delivered.accepted, memory.now());
+            leader.finish(ending.settlement, ending.is_accepted(), memory.now());
         }
-        delivered.settlement
+        ending
     }
 
     /// A badge-only push: one that must wait is answered at once, and the latest is sent later.
-    async fn badge(self: &Rc<Self>, walk: Walk) -> Settlement {
+    async fn badge(self: &Rc<Self>, walk: Walk) -> Ending {
+        const COALESCED: Ending = Ending::at_once(Settlement::Done, Fate::Coalesced, "");
         let (memory, metrics) = (&self.memory, &walk.lane.app.metrics);
         let coalesce = Duration::from_millis(walk.plan.config.badge_coalesce_ms);
         if memory.badges.replace(walk.device, &walk.push) {
-            return Settlement::Done;
+            return COALESCED;
         }
         let wait = if coalesce.is_zero() {
             match memory.limits.take(walk.device) {
-                Ok(()) => return walk.deliver(memory, self.worker).await.settlement,
+                Ok(()) => return walk.deliver(memory, self.worker).await,
                 Err(wait) => {
                     metrics.rate_limited();
                     wait
@@ -212,10 +261,10 @@ impl Dispatcher {
             }
             Placed::Full => {
                 metrics.shed("in_flight");
-                return Settlement::Shed { retry_after: SOON };
+                return Ending::shed(SOON, "in_flight");
             }
         }
-        Settlement::Done
+        COALESCED
     }
 
     /// Waits until the limit allows a push, and sends the latest that came meanwhile. What was
@@ -246,8 +295,40 @@ impl Dispatcher {
     }
 }
 
+/// Sheds a notification because the gateway is shutting down.
+fn draining(plan: Arc<Plan>, notify: Notify) -> Notified {
+    let Notify {
+        request, reported, ..
+    } = notify;
+    for device in &request.devices {
+        if let Routed::To(lane) = plan.routes.find(&device.app_id) {
+            plan.lanes[lane].app.metrics.shed("draining");
+        }
+    }
+    let ending = Ending::shed(SOON, "draining");
+    let report = reported.then(|| vec![ending; request.devices.len()]);
+    Notified {
+        verdict: Verdict::Shed { retry_after: SOON },
+        report: report.map(|it| Report::new(plan, request, it)),
+    }
+}
+
+/// Returns the ending of each device, where some share a place among the pushes.
+fn each_device(endings: &[Ending], places: &[usize]) -> Vec<Ending> {
+    let mut seen = 0;
+    let each = places.iter().map(|&place| {
+        if place == seen {
+            seen += 1;
+            return endings[place];
+        }
+        let settlement = endings[place].settlement;
+        Ending::at_once(settlement, Fate::Duplicate, "same_request")
+    });
+    each.collect()
+}
+
 /// Finds the lane of an app_id, or what to say where there is none.
-fn route<'a>(plan: &'a Plan, app_id: &str) -> Result<&'a Arc<Lane>, Settlement> {
+fn route<'a>(plan: &'a Plan, app_id: &str) -> Result<&'a Arc<Lane>, Ending> {
     match plan.routes.find(app_id) {
         Routed::To(lane) => Ok(&plan.lanes[lane]),
         Routed::Ambiguous(lane) => {
@@ -255,17 +336,32 @@ fn route<'a>(plan: &'a Plan, app_id: &str) -> Result<&'a Arc<Lane>, Settlement> 
             let cause = Cause::alarm("ambiguous_app_id")
                 .with_detail("another app matches this app_id as well: name it exactly in `apps`");
             alarms.raise(&app.metrics, app.provider, &cause);
-            Err(Settlement::ProviderFailed)
+            let settlement = Settlement::ProviderFailed;
+            Err(Ending::at_once(settlement, Fate::AmbiguousApp, ""))
         }
-        Routed::Unknown => Err(match plan.config.unknown_app_id {
-            UnknownAppId::Reject => {
-                tracing::warn!(app_id, "no app has this app_id: its pushkey is rejected");
-                Settlement::Rejected
+        Routed::Unknown => Err(Ending::at_once(unknown(plan, app_id), Fate::UnknownApp, "")),
+    }
+}
+
+/// Says what an app_id means that no app has. Anyone can make them up, so the log is spared.
+fn unknown(plan: &Plan, app_id: &str) -> Settlement {
+    let due = plan.unknown_app_ids.is_due();
+    match plan.config.unknown_app_id {
+        UnknownAppId::Reject => {
+            if let Some(left_out) = due {
+                tracing::warn!(app_id, left_out, "no app has this app_id: it is rejected");
             }
-            UnknownAppId::Error => {
-                tracing::error!(app_id, "no app has this app_id: the request fails");
-                Settlement::ProviderFailed
+            Settlement::Rejected
+        }
+        UnknownAppId::Error => {
+            if let Some(left_out) = due {
+                tracing::error!(
+                    app_id,
+                    left_out,
+                    "no app has this app_id: the request fails"
+                );
             }
-        }),
+            Settlement::ProviderFailed
+        }
     }
 }

@@ -3,8 +3,8 @@
 //! On each worker thread one `supervisor` takes [`Notify`] from the front desk. Its `dispatcher`
 //! walks the devices at once: `routes` finds the lane of an app_id, `memory` answers what is known.
 //! What is left is a `delivery`: the `lane` gives a place in flight and an actor, `retry` repeats
-//! each `attempt` that may still succeed, and `verdict` folds the devices into one answer. Nothing
-//! here knows an HTTP status of ours or which providers exist; from here a push goes to `providers`.
+//! each `attempt` that may still succeed, `verdict` folds the devices into one answer, and `report`
+//! tells more of them to those who watch. Nothing here knows an HTTP status of ours or which providers exist; from here a push goes to `providers`.
 
 pub mod alarms;
 pub mod attempt;
@@ -23,6 +23,7 @@ pub mod memory;
 pub mod pace;
 pub mod plan;
 pub mod rejections;
+pub mod report;
 pub mod retry;
 pub mod routes;
 pub mod seats;
@@ -36,5 +37,6 @@ pub mod verdict;
 pub use config::{Config, StateConfig};
 pub use memory::Memory;
 pub use plan::{CurrentPlan, Plan};
+pub use report::{Notified, Ending, Fate, Report};
 pub use supervisor::{Adopt, Notify, Supervisor};
 pub use verdict::Verdict;

@@ -15,12 +15,13 @@ use actix::{
     Actor, AsyncContext as _, Context, Handler, Message, MessageResult, Recipient, ResponseFuture,
 };
 use tokio::time::{Instant, sleep};
+use tracing::{Instrument as _, Span};
 
 use super::dispatcher::Dispatcher;
 use super::lane::Lane;
 use super::memory::Memory;
 use super::plan::Plan;
-use super::verdict::Verdict;
+use super::report::Notified;
 use crate::matrix::NotifyRequest;
 use crate::providers::actor::Down;
 
@@ -38,12 +39,16 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// Asks the supervisor to deliver a notification to all its devices.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Verdict")]
+#[rtype(result = "Notified")]
 pub struct Notify {
     /// What to deliver.
     pub request: Arc<NotifyRequest>,
     /// When the request was received whole: the deadline counts from here.
     pub received: Instant,
+    /// Whether somebody wants to know what came of each device.
+    pub reported: bool,
+    /// The trace of the request; its pushes become part of it.
+    pub span: Span,
 }
 
 /// Puts a reloaded plan in force.
@@ -154,11 +159,12 @@ impl Actor for Supervisor {
 }
 
 impl Handler<Notify> for Supervisor {
-    type Result = ResponseFuture<Verdict>;
+    type Result = ResponseFuture<Notified>;
 
     /// Each notification is a task of its own and ends even if the homeserver goes away meanwhile.
     fn handle(&mut self, notify: Notify, _ctx: &mut Self::Context) -> Self::Result {
-        Box::pin(self.dispatcher.clone().notify(notify))
+        let span = notify.span.clone();
+        Box::pin(self.dispatcher.clone().notify(notify).instrument(span))
     }
 }
 

@@ -15,6 +15,7 @@ mod error;
 mod head;
 mod notify;
 mod ops;
+mod trace;
 pub mod trusted;
 mod unread;
 
@@ -39,6 +40,9 @@ pub use config::{AdminConfig, Config};
 pub use connection::service;
 pub use ops::{NotReady, Readiness};
 pub use trusted::TrustedProxies;
+
+/// Where homeservers send notifications.
+const NOTIFY: &str = "/_matrix/push/v1/notify";
 
 /// What the public listener needs on one worker thread.
 #[derive(Debug, Clone)]
@@ -70,7 +74,7 @@ pub struct AdminState {
 
 /// Puts the routes of the public listener in place.
 pub fn configure(routes: &mut web::ServiceConfig, state: PublicState) {
-    let notify = web::resource("/_matrix/push/v1/notify")
+    let notify = web::resource(NOTIFY)
         .route(checked(web::post().to(notify::post)))
         .route(checked(web::get().to(notify::discovery)))
         .route(checked(web::head().to(notify::discovery)))
