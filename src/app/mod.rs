@@ -8,15 +8,17 @@
 mod crew;
 mod listen;
 
+use std::future::pending;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
-use crate::dispatch::Plan;
+use crate::dispatch::{Beat, Plan};
 use crate::http::{self, AdminState, PublicState};
 use crate::providers::Auto;
 use crate::telemetry::Metrics;
@@ -129,11 +131,30 @@ impl Gateway {
         self.crew.adopt(plan);
     }
 
+    /// Says in a few words what is served where.
+    pub fn summary(&self) -> String {
+        let apps = self.crew.plan.get().lanes.len();
+        let plural = if apps == 1 { "" } else { "s" };
+        format!("{apps} app{plural} on {}", self.public.addresses.join(", "))
+    }
+
+    /// Returns what tells whether the worker threads move.
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.crew.clone())
+    }
+
     /// Waits until a listener ends by itself.
     pub async fn ended(&mut self) {
+        let prometheus = async {
+            match &mut self.prometheus {
+                Some(listener) => listener.ended().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             () = self.public.ended() => {}
             () = self.admin.ended() => {}
+            () = prometheus => {}
         }
     }
 
@@ -164,6 +185,18 @@ impl Gateway {
         for listener in listeners.into_iter().flatten() {
             listener.stop(false).await;
         }
+    }
+}
+
+/// Tells whether the worker threads of a gateway move.
+#[derive(Debug, Clone)]
+pub struct Pulse(Arc<Crew>);
+
+impl Pulse {
+    /// Waits until every worker thread has answered; returns whether all of them could.
+    pub async fn beats(&self) -> bool {
+        let answers = join_all(self.0.supervisors().iter().map(|it| it.send(Beat))).await;
+        !answers.is_empty() && answers.iter().all(Result::is_ok)
     }
 }
 

@@ -58,12 +58,14 @@ async fn serve(
             gateway.reload(config);
             metrics.reloaded("ok");
             tracing::info!("configuration and keys read anew");
+            true
         }
         Err(report) => {
             metrics.reloaded("refused");
             tracing::error!(
                 "the configuration stays as it was, because the new one is wrong:\n{report}"
             );
+            false
         }
     };
     Ok(lifecycle::run_until_stopped(signals, gateway, reload).await)
@@ -72,6 +74,7 @@ async fn serve(
 fn warn_of(warnings: &Report) {
     for finding in &warnings.findings {
         let line = finding.at.map(|at| at.line);
-        tracing::warn!(key = finding.key.join("."), line, "{}", finding.message());
+        let (key, what) = (finding.key.join("."), finding.message());
+        tracing::warn!(key, line, what, "the configuration has a flaw");
     }
 }

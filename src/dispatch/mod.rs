@@ -37,6 +37,6 @@ pub mod verdict;
 pub use config::{Config, StateConfig};
 pub use memory::Memory;
 pub use plan::{CurrentPlan, Plan};
-pub use report::{Notified, Ending, Fate, Report};
-pub use supervisor::{Adopt, Notify, Supervisor};
+pub use report::{Ending, Fate, Notified, Report};
+pub use supervisor::{Adopt, Beat, Notify, Supervisor};
 pub use verdict::Verdict;

@@ -56,6 +56,11 @@ pub struct Notify {
 #[rtype(result = "()")]
 pub struct Adopt(pub Arc<Plan>);
 
+/// Asks whether the thread moves: the answer is that there is one.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Beat;
+
 /// Asks for a new actor in an empty seat.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -106,7 +111,7 @@ impl Supervisor {
         }));
         if seated.is_err() {
             lane.app.metrics.actor_restarted("panic");
-            tracing::error!(app = %lane.app.pattern, "failed to build a provider actor");
+            tracing::warn!(app = lane.app.pattern, "cannot build a provider actor yet");
             self.rebuild_later(lane.id(), actor, ctx);
         }
     }
@@ -179,13 +184,12 @@ impl Handler<Down> for Supervisor {
             lane.app
                 .metrics
                 .actor_restarted(if down.panicked { "panic" } else { "wedged" });
-            let why = if down.panicked {
-                "panicked"
-            } else {
-                "stopped moving"
-            };
-            let app = &lane.app.pattern;
-            tracing::error!(%app, "a provider actor {why}; a new one is being built");
+            let (app, panicked) = (&lane.app.pattern, down.panicked);
+            tracing::warn!(
+                app,
+                panicked,
+                "a provider actor fell: a new one is being built"
+            );
             self.rebuild_later(down.seat.lane, down.seat.actor, ctx);
         }
         MessageResult(())
@@ -204,6 +208,12 @@ impl Handler<Rebuild> for Supervisor {
             self.seat(lane, rebuild.actor, ctx);
         }
     }
+}
+
+impl Handler<Beat> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _ctx: &mut Self::Context) -> Self::Result {}
 }
 
 impl Handler<Adopt> for Supervisor {
