@@ -203,3 +203,43 @@ impl Pulse {
 fn worker_threads(workers: Auto) -> usize {
     workers.or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Starts a gateway on free ports that also has a listener for metrics.
+    fn start() -> Gateway {
+        let mut config = Config::default();
+        config.http.port = 0;
+        config.admin.bind = "127.0.0.1:0".to_owned();
+        config.metrics.prometheus.enabled = true;
+        config.metrics.prometheus.port = 0;
+        config.runtime.workers = Auto::Count(std::num::NonZeroUsize::MIN.saturating_add(1));
+        Gateway::start(config, Metrics::new()).unwrap()
+    }
+
+    #[actix_rt::test]
+    async fn the_end_of_any_listener_is_noticed() {
+        for which in 0..3 {
+            let mut gateway = start();
+            let listeners = [
+                Some(&gateway.public),
+                Some(&gateway.admin),
+                gateway.prometheus.as_ref(),
+            ];
+            listeners[which].unwrap().stop(false).await;
+            gateway.ended().await;
+            gateway.stop().await;
+        }
+    }
+
+    #[actix_rt::test]
+    async fn the_pulse_is_that_of_every_thread() {
+        let gateway = start();
+        let pulse = gateway.pulse();
+        assert!(pulse.beats().await);
+        assert_eq!(pulse.0.supervisors().len(), 2);
+        gateway.stop().await;
+    }
+}

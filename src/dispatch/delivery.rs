@@ -107,7 +107,7 @@ impl Walk {
         }
         tracing::debug!(
             outcome = outcome.as_str(),
-            reason,
+            reason = cause.map(|cause| cause.reason),
             detail = cause.and_then(|cause| cause.detail.as_deref()),
             attempts,
             ms = logs::whole_ms(took),

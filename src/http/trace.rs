@@ -18,7 +18,7 @@ pub(super) fn begin(request: &HttpRequest) -> Span {
         event_id = Empty,
         devices = Empty,
         status = Empty,
-        otel.kind = "server",
+        otel.kind = Empty,
         otel.status_code = Empty,
     );
     if !span.is_disabled() {

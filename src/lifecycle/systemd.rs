@@ -1,5 +1,5 @@
-//! What systemd is told of a service of `Type=notify`, by sd_notify(3): that it is ready, reloads,
-//! stops, what it does, and (with `WatchdogSec=`) that its worker threads move.
+//! What systemd is told of a service of `Type=notify`, by `sd_notify(3)`: that it is ready,
+//! reloads, stops, what it does, and (with `WatchdogSec=`) that its worker threads move.
 //!
 //! Without systemd nothing here does anything, or wakes anybody.
 

@@ -112,6 +112,16 @@ pub struct SentryConfig {
     pub dsn_file: Option<std::path::PathBuf>,
 }
 
+impl SentryConfig {
+    /// Whether this names a project at Sentry, as far as this build can tell.
+    pub fn is_dsn(text: &str) -> bool {
+        #[cfg(feature = "sentry")]
+        return text.parse::<sentry_types::Dsn>().is_ok();
+        #[cfg(not(feature = "sentry"))]
+        return !text.is_empty();
+    }
+}
+
 /// Traces.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]

@@ -21,7 +21,7 @@ use json::{JsonEvent, JsonFields};
 
 pub use seldom::Seldom;
 
-/// What others say at every level of ours helps nobody; h2 at `trace` shows frames with pushkeys.
+/// What these say at every level of ours helps nobody.
 const OTHERS: &str = "actix_server=warn,h2=warn,rustls=warn";
 
 /// Returns what is logged. `wanted` (the value of `RUST_LOG`) goes before `log.level`.

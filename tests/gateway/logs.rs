@@ -2,6 +2,7 @@
 //!
 //! A log belongs to a process, so `scene` plays in one of its own: this binary, run again.
 
+mod access;
 mod scene;
 
 use std::collections::BTreeMap;
@@ -93,11 +94,8 @@ fn json_at_level_trace_tells_no_secret() {
 fn text_at_level_trace_tells_no_secret() {
     let played = play("text", None);
     played.assert_tells_nothing();
-    let access = played
-        .log
-        .lines()
-        .find(|line| line.contains("\"$ios-410\""));
-    let access = access.expect("an access line");
+    let is_it = |line: &&str| line.contains("peregrine::access") && line.contains("\"$ios-410\"");
+    let access = played.log.lines().find(is_it).expect("an access line");
     let told = " devices=[app=\"app.ios\" pushkey=";
     let came = " outcome=rejected reason=Unregistered attempts=1 ms=";
     assert!(access.contains(told) && access.contains(came), "{access}");
@@ -105,115 +103,8 @@ fn text_at_level_trace_tells_no_secret() {
 }
 
 #[test]
-fn the_access_line_tells_what_came_of_each_device() {
-    let lines = json().lines();
-    let access = |event_id: &str| -> Vec<&Value> {
-        let is_it =
-            |line: &&Value| line["target"] == "peregrine::access" && line["event_id"] == event_id;
-        lines.iter().filter(is_it).collect()
-    };
-    for (event_id, status, app, outcome, reason, attempts) in [
-        ("$ios-ok", 200, "app.ios", "accepted", "", 1),
-        ("$ios-410", 200, "app.ios", "rejected", "Unregistered", 1),
-        (
-            "$ios-413",
-            200,
-            "app.ios",
-            "permanent",
-            "PayloadTooLarge",
-            1,
-        ),
-        ("$ios-503", 200, "app.ios", "accepted", "", 2),
-        ("$ios-topic", 502, "app.ios", "transient", "BadTopic", 1),
-        (
-            "$ios-bad-key",
-            200,
-            "app.ios",
-            "rejected",
-            "undecodable_pushkey",
-            1,
-        ),
-        ("$android-ok", 200, "app.android", "accepted", "", 1),
-        (
-            "$android-404",
-            200,
-            "app.android",
-            "rejected",
-            "UNREGISTERED",
-            1,
-        ),
-        ("$web-ok", 200, "app.web", "accepted", "", 1),
-        ("$web-410", 200, "app.web", "rejected", "gone", 1),
-        (
-            "$puppet-failed",
-            502,
-            "app.puppet",
-            "transient",
-            "unavailable",
-            1,
-        ),
-    ] {
-        let [line] = access(event_id)[..] else {
-            panic!("one line for {event_id}: {:?}", access(event_id));
-        };
-        assert_eq!(line["level"], "INFO", "{line}");
-        assert_eq!(line["status"], status, "{line}");
-        assert!(
-            line["request_id"].is_string() && line["ms"].is_u64(),
-            "{line}"
-        );
-        assert_eq!(line["client"], "127.0.0.1", "{line}");
-        let device = &line["devices"][0];
-        assert_eq!(device["app"], app, "{line}");
-        assert_eq!(device["outcome"], outcome, "{line}");
-        assert_eq!(
-            device["reason"].as_str().unwrap_or_default(),
-            reason,
-            "{line}"
-        );
-        assert_eq!(device["attempts"], attempts, "{line}");
-        assert_eq!(device["pushkey"].as_str().map(str::len), Some(8), "{line}");
-        assert!(device["ms"].is_u64(), "{line}");
-    }
-    for (event_id, outcome, reason) in [
-        ("$repeated", "duplicate", "delivered_before"),
-        ("$dead-again", "rejected_from_memory", ""),
-        ("$unknown", "unknown_app", ""),
-        ("$limited-59", "rate_limited", ""),
-        ("$draining", "shed", "draining"),
-    ] {
-        let lines = access(event_id);
-        let device = &lines.last().expect(event_id)["devices"][0];
-        assert_eq!(device["outcome"], outcome, "{event_id}");
-        assert_eq!(
-            device["reason"].as_str().unwrap_or_default(),
-            reason,
-            "{event_id}"
-        );
-    }
-    let [both] = access("$both")[..] else {
-        panic!("one line for several devices");
-    };
-    let outcomes = both["devices"].as_array().unwrap().iter();
-    let outcomes: Vec<&str> = outcomes.map(|it| it["outcome"].as_str().unwrap()).collect();
-    assert_eq!(outcomes, ["accepted", "duplicate", "permanent"], "{both}");
-    let [many] = access("$many")[..] else {
-        panic!("one line for many devices");
-    };
-    assert_eq!(many["devices"].as_array().unwrap().len(), 32);
-    assert_eq!(many["devices_left_out"], 68);
-    let coalesced = lines
-        .iter()
-        .filter(|it| it["devices"][0]["outcome"] == "coalesced");
-    assert_eq!(coalesced.count(), 1);
-    let refused = lines
-        .iter()
-        .find(|it| it["errcode"] == "M_NOT_JSON")
-        .unwrap();
-    assert_eq!(
-        (&refused["status"], &refused["devices"]),
-        (&400.into(), &Value::Null)
-    );
+fn nothing_that_others_say_is_a_secret_either() {
+    play("json", Some("trace")).assert_tells_nothing();
 }
 
 #[test]

@@ -91,6 +91,7 @@ fn resource(env: &dyn Fn(&str) -> Option<String>) -> Resource {
 
 /// Makes a span part of the trace that a request's headers name.
 pub(super) fn go_on_from<'h>(span: &Span, header: &dyn Fn(&str) -> Option<&'h str>) {
+    span.record("otel.kind", "server");
     let context = TraceContextPropagator::new().extract(&Headers(header));
     if context.span().span_context().is_valid() {
         // It fails where no collector wants the span.

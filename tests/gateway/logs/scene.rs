@@ -25,7 +25,7 @@ const MARK: &str = "s3cr3t";
 
 const SECTIONS: &str = "delivery:\n  \
     retry: {base_delay_ms: 1, max_delay_ms: 1, budget_percent: 100}\n  \
-    circuit_breaker: {failures: 3, open_seconds: 1}\n  \
+    circuit_breaker: {failures: 6, open_seconds: 60}\n  \
     rate_limit: {per_minute: 1, burst: 50}";
 
 #[tokio::test]
@@ -56,7 +56,8 @@ async fn play() {
         .webpush("app.web", "allow_private_addresses: true")
         .webpush("app.public.*", "")
         .app("app.log", "type: log")
-        .own(puppet.app("app.puppet", json!({}), false));
+        .own(puppet.app("app.puppet", json!({}), false))
+        .own(Puppet::new().app("app.flaky", json!({}), false));
     for entry in fs::read_dir(setup.folder()).unwrap() {
         key_lines(&fs::read_to_string(entry.unwrap().path()).unwrap());
     }
@@ -168,15 +169,15 @@ async fn ios(gateway: &TestGateway, apple: &loadtest::peers::apns::Apns) {
             200,
         ),
     ] {
-        answers
-            .into_iter()
-            .for_each(|answer| apple.answer_next(answer));
+        for answer in answers {
+            apple.answer_next(answer);
+        }
         assert_eq!(send(event_id).await, status, "{event_id}");
         apple.clear_script();
     }
     assert_eq!(send("$dead-again").await, 200);
     let odd = format!("not base64, {MARK}!");
-    assert_eq!(sent(gateway, "app.ios", &odd, "$ios-bad-key").await, 200);
+    assert_eq!(sent(gateway, "app.ios", &odd, "$ios-bad").await, 200);
 }
 
 async fn android(gateway: &TestGateway, google: &loadtest::peers::fcm::Fcm) {
@@ -184,8 +185,6 @@ async fn android(gateway: &TestGateway, google: &loadtest::peers::fcm::Fcm) {
         let pushkey = format!("{MARK}:{event_id}");
         sent(gateway, "app.android", &pushkey, event_id).await
     };
-    google.oauth().answer(503, "temporarily_unavailable");
-    assert_eq!(send("$android-no-token").await, 200);
     assert_eq!(send("$android-ok").await, 200);
     google.oauth().revoke();
     assert_eq!(send("$android-revoked").await, 200);
@@ -202,6 +201,11 @@ async fn android(gateway: &TestGateway, google: &loadtest::peers::fcm::Fcm) {
         google.answer_next(answer);
         assert_eq!(send(event_id).await, status, "{event_id}");
     }
+    google.oauth().revoke();
+    google
+        .oauth()
+        .answer_next(Answer::new(503, "temporarily_unavailable"));
+    assert_eq!(send("$android-no-token").await, 502);
 }
 
 async fn web(gateway: &TestGateway, browsers: &webpush::WebPush) {
@@ -242,6 +246,10 @@ async fn own(gateway: &TestGateway) {
             "{event_id}"
         );
     }
+    for _ in 0..6 {
+        sent(gateway, "app.flaky", &format!("failed-{MARK}"), "$flaky").await;
+    }
+    assert_eq!(sent(gateway, "app.flaky", MARK, "$open").await, 503);
 }
 
 /// What no provider is asked about.
