@@ -14,6 +14,7 @@ mod post;
 mod sentry;
 pub mod traces;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -27,81 +28,77 @@ pub use metrics::{AppMetrics, Metrics};
 /// How long the last traces and crash reports may take at the end.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
+/// Reads the environment of the process.
+type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
+
 /// What writes or sends what is logged.
 type Sink = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// What was started for the whole process, to be finished at its end.
-#[derive(Debug, Default)]
-pub struct Telemetry {
+/// What leaves over the network, if the configuration says so: what feeds it, and the thread that
+/// sends it.
+type Leaving = Option<(Sink, Box<dyn Sender>)>;
+
+/// Begins to send something, or says what is in the way.
+type Begin = fn(&MetricsConfig, Env<'_>) -> Result<Leaving, String>;
+
+/// All that can leave in this build.
+const LEAVING: &[Begin] = &[
     #[cfg(feature = "otlp")]
-    traces: Option<traces::otlp::Exporter>,
+    traces::otlp::begin,
     #[cfg(feature = "sentry")]
-    sentry: Option<sentry::Reporter>,
+    sentry::begin,
+];
+
+/// A thread that sends what waits for it.
+trait Sender {
+    /// Sends what is left, for at most this long.
+    fn finish(self: Box<Self>, within: Duration);
 }
+
+/// What was started for the whole process, to be finished at its end.
+#[must_use = "dropped, the last traces and reports are lost"]
+pub struct Telemetry(Vec<Box<dyn Sender>>);
 
 /// Starts the log of the process, its traces and crash reports. `env` reads its environment.
 ///
 /// # Errors
 ///
 /// Returns what could not be started, and why.
-pub fn start(
-    log: &LogConfig,
-    metrics: &MetricsConfig,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Telemetry, String> {
+pub fn start(log: &LogConfig, metrics: &MetricsConfig, env: Env<'_>) -> Result<Telemetry, String> {
     let wanted = env("RUST_LOG");
     let (filter, misunderstood) = match logs::filter(log, wanted.as_deref()) {
         Ok(filter) => (filter, None),
         Err(error) => (logs::from_config(log), Some(error)),
     };
     let mut sinks: Vec<Sink> = vec![logs::to_stderr(log.format).with_filter(filter).boxed()];
-    let telemetry = Telemetry::begin(metrics, env, &mut sinks)?;
+    let mut senders = Vec::new();
+    for begin in LEAVING {
+        if let Some((sink, sender)) = begin(metrics, env)? {
+            sinks.push(sink);
+            senders.push(sender);
+        }
+    }
     let started = Registry::default().with(sinks).try_init();
     started.map_err(|error| format!("cannot start the log: {error}"))?;
     panics::log();
     if let Some(error) = misunderstood {
-        tracing::warn!(error, "cannot read $RUST_LOG; log.level counts instead");
+        tracing::warn!(error, "cannot read $RUST_LOG: log.level counts instead");
     }
-    Ok(telemetry)
+    Ok(Telemetry(senders))
 }
 
 impl Telemetry {
-    /// Begins what leaves over the network, and adds what feeds it to `sinks`.
-    #[cfg_attr(
-        not(any(feature = "otlp", feature = "sentry")),
-        expect(
-            clippy::unnecessary_wraps,
-            unused_variables,
-            reason = "nothing to begin"
-        )
-    )]
-    fn begin(
-        metrics: &MetricsConfig,
-        env: &dyn Fn(&str) -> Option<String>,
-        sinks: &mut Vec<Sink>,
-    ) -> Result<Self, String> {
-        Ok(Self {
-            #[cfg(feature = "otlp")]
-            traces: traces::otlp::begin(&metrics.otlp, env, sinks)
-                .map_err(|error| format!("cannot send traces: {error}"))?,
-            #[cfg(feature = "sentry")]
-            sentry: sentry::begin(&metrics.sentry, env, sinks)
-                .map_err(|error| format!("cannot report to Sentry: {error}"))?,
-        })
-    }
-
     /// Sends what is left, for a bounded time.
     pub fn finish(self) {
         let until = Instant::now() + LAST_WORDS;
-        let left = || until.saturating_duration_since(Instant::now());
-        #[cfg(feature = "otlp")]
-        if let Some(traces) = self.traces {
-            traces.finish(left());
+        for sender in self.0 {
+            sender.finish(until.saturating_duration_since(Instant::now()));
         }
-        #[cfg(feature = "sentry")]
-        if let Some(sentry) = self.sentry {
-            sentry.finish(left());
-        }
-        let _ = left;
+    }
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").finish_non_exhaustive()
     }
 }

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,10 +20,10 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::Context;
 
-use super::Sink;
-use super::config::SentryConfig;
+use super::config::MetricsConfig;
 use super::logs::Seldom;
 use super::post::Post;
+use super::{Env, Leaving, Sender};
 use crate::secret::ExposeSecret as _;
 
 /// Most reports that wait.
@@ -37,14 +36,14 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// <https://develop.sentry.dev/sdk/expected-features/rate-limiting/>.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Who we are, in Sentry's words.
+/// Who we are, in the header that authorises a report.
 const SDK: &str = concat!("peregrine/", env!("CARGO_PKG_VERSION"));
 
-/// Sends reports until it is finished.
-pub(super) struct Reporter {
+/// The thread that sends reports.
+struct Reporter {
     queue: SyncSender<Word>,
-    /// Tells that everything before it was sent.
-    done: Mutex<Receiver<()>>,
+    /// Tells that everything before the end was sent.
+    done: Receiver<()>,
 }
 
 enum Word {
@@ -53,11 +52,8 @@ enum Word {
 }
 
 /// Begins to report, if the configuration says so.
-pub(super) fn begin(
-    config: &SentryConfig,
-    env: &dyn Fn(&str) -> Option<String>,
-    sinks: &mut Vec<Sink>,
-) -> Result<Option<Reporter>, String> {
+pub(super) fn begin(config: &MetricsConfig, env: Env<'_>) -> Result<Leaving, String> {
+    let config = &config.sentry;
     let Some(dsn) = config.dsn.as_ref().filter(|_| config.enabled) else {
         return Ok(None);
     };
@@ -65,37 +61,27 @@ pub(super) fn begin(
     let dsn: Dsn = dsn.map_err(|error| format!("metrics.sentry.dsn: {error}"))?;
     let (queue, words) = sync_channel(CAPACITY);
     let (tell, done) = sync_channel(1);
-    let sender = Sender::new(dsn);
+    let courier = Courier::new(dsn);
     thread::Builder::new()
         .name("sentry".to_owned())
         .spawn(move || {
-            sender.run(&words);
+            courier.run(&words);
             let _ = tell.send(());
         })
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| format!("cannot report to Sentry: {error}"))?;
     let reports = Reports {
         queue: queue.clone(),
         environment: env("SENTRY_ENVIRONMENT").map(Cow::Owned),
     };
-    sinks.push(reports.with_filter(filter_fn(is_report)).boxed());
-    let done = Mutex::new(done);
-    Ok(Some(Reporter { queue, done }))
+    let sink = reports.with_filter(filter_fn(is_report)).boxed();
+    Ok(Some((sink, Box::new(Reporter { queue, done }))))
 }
 
-impl Reporter {
-    /// Sends what is left, for at most this long.
-    pub(super) fn finish(self, within: Duration) {
-        if self.queue.try_send(Word::Finish).is_ok()
-            && let Ok(done) = self.done.into_inner()
-        {
-            let _ = done.recv_timeout(within);
+impl Sender for Reporter {
+    fn finish(self: Box<Self>, within: Duration) {
+        if self.queue.try_send(Word::Finish).is_ok() {
+            let _ = self.done.recv_timeout(within);
         }
-    }
-}
-
-impl fmt::Debug for Reporter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reporter").finish_non_exhaustive()
     }
 }
 
@@ -157,13 +143,13 @@ impl Visit for Fields {
 }
 
 /// Takes reports to Sentry.
-struct Sender {
+struct Courier {
     dsn: Dsn,
     post: Post,
     failures: Seldom,
 }
 
-impl Sender {
+impl Courier {
     fn new(dsn: Dsn) -> Self {
         Self {
             dsn,

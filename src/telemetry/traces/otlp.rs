@@ -22,24 +22,17 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::filter_fn;
 
-use crate::telemetry::Sink;
-use crate::telemetry::config::OtlpConfig;
+use crate::telemetry::config::MetricsConfig;
 use crate::telemetry::logs::Seldom;
 use crate::telemetry::post::Post;
+use crate::telemetry::{Env, Leaving, Sender};
 
 /// How long a collector may take. The specification's default.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends spans until it is finished.
-#[derive(Debug)]
-pub(in crate::telemetry) struct Exporter(SdkTracerProvider);
-
 /// Begins to send traces, if the configuration or the environment names a collector.
-pub(in crate::telemetry) fn begin(
-    config: &OtlpConfig,
-    env: &dyn Fn(&str) -> Option<String>,
-    sinks: &mut Vec<Sink>,
-) -> Result<Option<Exporter>, String> {
+pub(in crate::telemetry) fn begin(config: &MetricsConfig, env: Env<'_>) -> Result<Leaving, String> {
+    let config = &config.otlp;
     if !config.is_wanted(env) {
         return Ok(None);
     }
@@ -49,7 +42,8 @@ pub(in crate::telemetry) fn begin(
     if let Some(url) = config.traces_url() {
         exporter = exporter.with_endpoint(url);
     }
-    let exporter = exporter.build().map_err(|error| error.to_string())?;
+    let exporter = exporter.build();
+    let exporter = exporter.map_err(|error| format!("cannot send traces: {error}"))?;
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_resource(resource(env))
@@ -63,21 +57,19 @@ pub(in crate::telemetry) fn begin(
         .with_level(false);
     // Of others' spans nobody knows what they hold.
     let ours = filter_fn(|it| it.is_span() && it.target().starts_with("peregrine"));
-    sinks.push(layer.with_filter(ours).boxed());
-    Ok(Some(Exporter(provider)))
+    Ok(Some((layer.with_filter(ours).boxed(), Box::new(provider))))
 }
 
-impl Exporter {
-    /// Sends what is left, for at most this long.
-    pub(in crate::telemetry) fn finish(self, within: Duration) {
-        if let Err(error) = self.0.shutdown_with_timeout(within) {
+impl Sender for SdkTracerProvider {
+    fn finish(self: Box<Self>, within: Duration) {
+        if let Err(error) = self.shutdown_with_timeout(within) {
             tracing::debug!(%error, "the last traces are lost");
         }
     }
 }
 
 /// Says who sends the traces. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` come first.
-fn resource(env: &dyn Fn(&str) -> Option<String>) -> Resource {
+fn resource(env: Env<'_>) -> Resource {
     let attributes = env("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
     let named = env("OTEL_SERVICE_NAME").is_some() || attributes.contains("service.name=");
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
