@@ -30,7 +30,7 @@ pub(super) fn check(config: &mut Config, files: &KeyFiles) -> Vec<Fault> {
 }
 
 fn sentry(config: &SentryConfig) -> Option<Fault> {
-    let instead = "write `dsn:` as the project's settings in Sentry show it";
+    let instead = "add `dsn:` as the project's settings in Sentry show it";
     let what = match &config.dsn {
         None if config.enabled && config.dsn_file.is_none() => "is missing",
         Some(dsn) if !SentryConfig::is_dsn(dsn.expose_secret()) => "is not a DSN",

@@ -26,7 +26,7 @@ use super::table::Key;
 use super::verdict::{Settlement, Verdict};
 use crate::matrix::{Device, SELF_TEST_EVENT_ID};
 use crate::providers::{Cause, Push};
-use crate::telemetry::logs::ShortHash;
+use crate::telemetry::logs::{self, ShortHash};
 
 /// When to try again after what is soon over: a restart, or too many badges that wait.
 const SOON: Duration = Duration::from_secs(1);
@@ -122,7 +122,7 @@ impl Dispatcher {
     ) -> Ending {
         let span = tracing::debug_span!(
             "push",
-            app = push.device().app_id.get(..MAX_APP_ID_BYTES.min(push.device().app_id.len())),
+            app_id = logs::cut(&push.device().app_id),
             pushkey = %ShortHash(&push.device().pushkey),
             outcome = Empty,
             reason = Empty,
@@ -349,7 +349,11 @@ fn unknown(plan: &Plan, app_id: &str) -> Settlement {
     match plan.config.unknown_app_id {
         UnknownAppId::Reject => {
             if let Some(left_out) = due {
-                tracing::warn!(app_id, left_out, "no app has this app_id: it is rejected");
+                tracing::warn!(
+                    app_id = logs::cut(app_id),
+                    left_out,
+                    "no app has this app_id: it is rejected"
+                );
             }
             Settlement::Rejected
         }

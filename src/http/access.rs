@@ -18,10 +18,6 @@ use crate::telemetry::logs::{self, ShortHash, json};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The longest event id and app_id shown; Matrix allows 255 bytes
-/// (<https://spec.matrix.org/latest/appendices/#common-identifier-format>).
-const MAX_ID_BYTES: usize = 255;
-
 /// Most devices shown. Homeservers send one in each request.
 const MAX_DEVICES: usize = 32;
 
@@ -91,15 +87,7 @@ pub(super) fn id(request: &HttpRequest) -> Option<&str> {
 
 /// Returns the event's id, within bounds.
 pub(super) fn event_id(notification: &NotifyRequest) -> Option<&str> {
-    notification.notification.event_id.as_deref().map(cut)
-}
-
-fn cut(id: &str) -> &str {
-    let mut end = id.len().min(MAX_ID_BYTES);
-    while !id.is_char_boundary(end) {
-        end -= 1;
-    }
-    &id[..end]
+    notification.notification.event_id.as_deref().map(logs::cut)
 }
 
 /// Returns the client's address: the peer's, or the one that trusted proxies vouch for.
@@ -139,7 +127,7 @@ impl Devices<'_> {
     fn app<'d>(&'d self, device: &'d Device) -> (&'static str, &'d str) {
         match self.0.app(device) {
             Some(app) => ("app", app),
-            None => ("app_id", cut(&device.app_id)),
+            None => ("app_id", logs::cut(&device.app_id)),
         }
     }
 

@@ -38,13 +38,13 @@ pub(super) async fn watchdog(pulse: Pulse) -> Infallible {
         return pending().await;
     };
     loop {
+        // With the look at the threads, not longer than three quarters of the time.
+        sleep(within / 4).await;
         if moves(&pulse, within / 2).await {
             tell(&[NotifyState::Watchdog]);
         } else {
             tracing::warn!("a worker thread does not move: the watchdog is not patted");
         }
-        // With the look at the threads, not longer than three quarters of the time.
-        sleep(within / 4).await;
     }
 }
 

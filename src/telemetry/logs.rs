@@ -24,6 +24,10 @@ pub use seldom::Seldom;
 /// What these say at every level of ours helps nobody.
 const OTHERS: &str = "actix_server=warn,h2=warn,rustls=warn";
 
+/// The longest id of an event, an app or a user that is shown; Matrix allows 255 bytes
+/// (<https://spec.matrix.org/latest/appendices/#common-identifier-format>).
+const MAX_ID_BYTES: usize = 255;
+
 /// Returns what is logged. `wanted` (the value of `RUST_LOG`) goes before `log.level`.
 ///
 /// # Errors
@@ -76,6 +80,15 @@ where
 /// Returns a duration as logs show it.
 pub fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Returns an id that others made up, no longer than one of Matrix can be.
+pub fn cut(id: &str) -> &str {
+    let mut end = id.len().min(MAX_ID_BYTES);
+    while !id.is_char_boundary(end) {
+        end -= 1;
+    }
+    &id[..end]
 }
 
 /// A pushkey as logs and pages may show it: eight hexadecimal digits of a hash.
