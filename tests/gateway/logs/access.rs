@@ -38,6 +38,8 @@ fn it_tells_what_came_of_a_push() {
         ),
         ("web", "$web-ok", 200, "accepted", "", 1),
         ("web", "$web-410", 200, "rejected", "gone", 1),
+        ("phone", "$phone-500", 200, "accepted", "", 2),
+        ("hook", "$hook-ok", 200, "accepted", "", 1),
         (
             "puppet",
             "$puppet-failed",
@@ -47,7 +49,7 @@ fn it_tells_what_came_of_a_push() {
             1,
         ),
     ] {
-        let line = only(event_id);
+        let line = access(event_id).pop().expect(event_id);
         assert_eq!(line["level"], "INFO", "{line}");
         assert_eq!(line["status"], status, "{line}");
         assert!(line["request_id"].is_string(), "{line}");

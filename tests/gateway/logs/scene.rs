@@ -4,6 +4,8 @@
 use std::env;
 use std::fs;
 
+use loadtest::peers::unifiedpush::UnifiedPush;
+use loadtest::peers::webhook::{self, Webhook};
 use loadtest::peers::{Answer, Received, webpush};
 use peregrine::telemetry::{self, config};
 use serde_json::{Value, json};
@@ -48,6 +50,13 @@ async fn play() {
     let (apple, key) = apns();
     let google = fcm();
     let browsers = webpush::WebPush::start(&webpush::Options::default());
+    let phones = UnifiedPush::start();
+    let signed = format!("{MARK}-signature");
+    let hook = Webhook::start(&webhook::Options::default().secret(&signed));
+    let hook_keys = format!(
+        "type: webhook\nurl: {}\nsecret: {signed}\nheaders: {{Authorization: Bearer {MARK}}}",
+        hook.hook(),
+    );
     let puppet = Puppet::new();
     let setup = Setup::new()
         .section(SECTIONS)
@@ -55,6 +64,11 @@ async fn play() {
         .fcm("app.android", &google, "")
         .webpush("app.web", "allow_private_addresses: true")
         .webpush("app.public.*", "")
+        .app(
+            "app.phone",
+            "type: unifiedpush\nallow_private_addresses: true",
+        )
+        .app("app.hook", &hook_keys)
         .app("app.log", "type: log")
         .own(puppet.app("app.puppet", json!({}), false))
         .own(Puppet::new().app("app.flaky", json!({}), false));
@@ -66,6 +80,8 @@ async fn play() {
     ios(&gateway, &apple).await;
     android(&gateway, &google).await;
     web(&gateway, &browsers).await;
+    phone(&gateway, &phones).await;
+    hooked(&gateway, &hook).await;
     own(&gateway).await;
     answered_here(&gateway).await;
     refused(&gateway).await;
@@ -228,6 +244,36 @@ async fn web(gateway: &TestGateway, browsers: &webpush::WebPush) {
         assert_eq!(send("app.web", event_id).await, expected, "{event_id}");
     }
     assert_eq!(send("app.public.web", "$web-private").await, 200);
+}
+
+async fn phone(gateway: &TestGateway, phones: &UnifiedPush) {
+    for (event_id, status, expected) in [
+        ("$phone-ok", 201, 200),
+        ("$phone-404", 404, 200),
+        ("$phone-500", 500, 200),
+    ] {
+        for to in [phones.endpoint(), phones.endpoint_with_keys()] {
+            secret(to.token());
+            let mut body = told(event("app.phone", &to.url, event_id));
+            body["notification"]["devices"][0]["data"] = to.data();
+            phones.answer_next(Answer::status(status));
+            let answer = gateway.notify(&body).await;
+            assert_eq!(answer.status, expected, "{event_id}");
+        }
+    }
+}
+
+async fn hooked(gateway: &TestGateway, hook: &Webhook) {
+    for (event_id, answer, status) in [
+        ("$hook-ok", Answer::accept(), 200),
+        ("$hook-410", Answer::status(410), 200),
+        ("$hook-502", Answer::html(502), 200),
+    ] {
+        hook.answer_next(answer);
+        let pushkey = format!("{MARK} {event_id}");
+        let sent = sent(gateway, "app.hook", &pushkey, event_id).await;
+        assert_eq!(sent, status, "{event_id}");
+    }
 }
 
 async fn own(gateway: &TestGateway) {
