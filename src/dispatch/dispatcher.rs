@@ -19,7 +19,7 @@ use super::duplicates::{Leader, Sighting};
 use super::lane::Lane;
 use super::memory::Memory;
 use super::plan::Plan;
-use super::report::{Notified, Ending, Fate, Report};
+use super::report::{Ending, Fate, Notified, Report};
 use super::routes::Routed;
 use super::supervisor::Notify;
 use super::table::Key;
