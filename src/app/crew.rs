@@ -86,6 +86,12 @@ impl Crew {
         supervisor
     }
 
+    /// Returns the supervisor of every thread.
+    pub(super) fn supervisors(&self) -> Vec<Addr<Supervisor>> {
+        let on_duty = self.on_duty();
+        on_duty.values().map(|it| it.supervisor.clone()).collect()
+    }
+
     /// Puts another plan in force on every thread.
     pub(super) fn adopt(&self, plan: Plan) {
         self.unifiedpush

@@ -102,8 +102,12 @@ impl Listener {
     pub(super) async fn ended(&mut self) {
         match (&mut self.served).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "a listener failed"),
-            Err(error) => tracing::error!(%error, "a listener panicked"),
+            Ok(Err(error)) => {
+                tracing::error!(addresses = ?self.addresses, %error, "a listener failed");
+            }
+            Err(error) => {
+                tracing::error!(addresses = ?self.addresses, %error, "a listener panicked");
+            }
         }
     }
 

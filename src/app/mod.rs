@@ -8,16 +8,18 @@
 mod crew;
 mod listen;
 
+use std::future::pending;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
+use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
-use crate::dispatch::Plan;
+use crate::dispatch::{Beat, Plan};
 use crate::http::{self, AdminState, PublicState};
 use crate::providers::Auto;
 use crate::telemetry::Metrics;
@@ -136,11 +138,30 @@ impl Gateway {
         self.crew.adopt(plan);
     }
 
+    /// Says in a few words what is served where.
+    pub fn summary(&self) -> String {
+        let apps = self.crew.plan.get().lanes.len();
+        let plural = if apps == 1 { "" } else { "s" };
+        format!("{apps} app{plural} on {}", self.public.addresses.join(", "))
+    }
+
+    /// Returns what tells whether the worker threads move.
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.crew.clone())
+    }
+
     /// Waits until a listener ends by itself.
     pub async fn ended(&mut self) {
+        let prometheus = async {
+            match &mut self.prometheus {
+                Some(listener) => listener.ended().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             () = self.public.ended() => {}
             () = self.admin.ended() => {}
+            () = prometheus => {}
         }
     }
 
@@ -175,6 +196,61 @@ impl Gateway {
     }
 }
 
+/// Tells whether the worker threads of a gateway move.
+#[derive(Debug, Clone)]
+pub struct Pulse(Arc<Crew>);
+
+impl Pulse {
+    /// Waits until every worker thread has answered; returns whether all of them could.
+    pub async fn beats(&self) -> bool {
+        let answers = join_all(self.0.supervisors().iter().map(|it| it.send(Beat))).await;
+        !answers.is_empty() && answers.iter().all(Result::is_ok)
+    }
+}
+
 fn worker_threads(workers: Auto) -> usize {
     workers.or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Starts a gateway on free ports that also has a listener for metrics.
+    fn start() -> Gateway {
+        let mut config = Config::default();
+        config.http.port = 0;
+        config.admin.bind = "127.0.0.1:0".to_owned();
+        config.metrics.prometheus.enabled = true;
+        config.metrics.prometheus.port = 0;
+        config.runtime.workers = Auto::Count(std::num::NonZeroUsize::MIN.saturating_add(1));
+        Gateway::start(config, Metrics::new()).unwrap()
+    }
+
+    #[actix_rt::test]
+    async fn the_end_of_any_listener_is_noticed() {
+        for which in 0..3 {
+            let mut gateway = start();
+            let listeners = [
+                Some(&gateway.public),
+                Some(&gateway.admin),
+                gateway.prometheus.as_ref(),
+            ];
+            listeners[which].unwrap().stop(false).await;
+            gateway.ended().await;
+            gateway.stop().await;
+        }
+    }
+
+    #[actix_rt::test]
+    async fn the_pulse_is_that_of_every_thread() {
+        let gateway = start();
+        let pulse = gateway.pulse();
+        // The threads tell nobody when they are up.
+        while pulse.0.supervisors().len() < 2 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(pulse.beats().await);
+        gateway.stop().await;
+    }
 }

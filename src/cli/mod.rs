@@ -23,8 +23,9 @@ use std::sync::Arc;
 use actix_rt::System;
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Config, Loaded};
-use crate::telemetry::{Metrics, logs};
+use crate::config::{self, Loaded};
+use crate::telemetry::config::{LogConfig, MetricsConfig};
+use crate::telemetry::{self, Metrics, Telemetry};
 
 /// Exit code for a configuration that is wrong or missing: `EX_CONFIG` of sysexits.h.
 pub const WRONG_CONFIGURATION: u8 = 78;
@@ -126,12 +127,12 @@ fn environment(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
-/// Starts the log; tells why it cannot.
-fn start_log(config: &Config) -> bool {
-    let started = logs::start(&config.log, environment("RUST_LOG").as_deref());
-    started
-        .map_err(|error| print::err(format_args!("cannot start the log: {error}\n")))
-        .is_ok()
+/// Starts the log, and what is sent besides; tells why it cannot.
+fn start_log(log: &LogConfig, metrics: &MetricsConfig) -> Result<Telemetry, ExitCode> {
+    telemetry::start(log, metrics, &environment).map_err(|error| {
+        print::err(format_args!("{error}\n"));
+        ExitCode::FAILURE
+    })
 }
 
 /// Runs what is off the way of a notification (for `serve`, the accept loop) on this thread; worker

@@ -13,6 +13,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
+use tracing::Span;
 use uuid::Uuid;
 
 use super::print::{self, Colour, Format, FormatOption, Painted};
@@ -25,6 +26,7 @@ use crate::http::Answer;
 use crate::matrix::NotifyRequest;
 use crate::providers::observer::Observe;
 use crate::providers::{App, Outcome};
+use crate::telemetry::config::MetricsConfig;
 
 /// What to send.
 #[derive(Debug, Args)]
@@ -73,9 +75,11 @@ pub(super) fn run(options: &super::Options, test: &Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if !start_log(&config) {
-        return ExitCode::FAILURE;
-    }
+    // A test is no incident: nothing is reported.
+    let telemetry = match start_log(&config.log, &MetricsConfig::default()) {
+        Ok(telemetry) => telemetry,
+        Err(failed) => return failed,
+    };
     let routes = Routes::new(config.apps.iter().map(|app| app.pattern.as_str()));
     let (route, app) = Route::find(&test.app_id, &routes, &config);
     let steps = Arc::new(Steps {
@@ -86,6 +90,7 @@ pub(super) fn run(options: &super::Options, test: &Options) -> ExitCode {
     // Its borrow of the configuration ends here.
     let route = serde_json::to_value(route).unwrap_or_default();
     let delivered = block_on(deliver(config, app, request, steps.clone()));
+    telemetry.finish();
     let (answer, took) = match delivered {
         Ok(delivered) => delivered,
         Err(error) => {
@@ -161,10 +166,12 @@ async fn deliver(
     let notify = Notify {
         request: Arc::new(request),
         received,
+        reported: false,
+        span: Span::none(),
     };
-    let verdict = supervisor.send(notify).await;
-    let verdict = verdict.map_err(|error| format!("the supervisor ended: {error}"))?;
-    Ok((Answer::to(verdict), received.elapsed()))
+    let notified = supervisor.send(notify).await;
+    let notified = notified.map_err(|error| format!("the supervisor ended: {error}"))?;
+    Ok((Answer::to(notified.verdict), received.elapsed()))
 }
 
 /// What was done so far; shown at once where people look on.

@@ -18,18 +18,22 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Ok(loaded) => loaded,
         Err(wrong) => return wrong,
     };
-    if !start_log(&config) {
-        return ExitCode::FAILURE;
-    }
+    let telemetry = match start_log(&config.log, &config.metrics) {
+        Ok(telemetry) => telemetry,
+        Err(failed) => return failed,
+    };
     warn_of(&warnings);
-    match block_on(serve(&options.config(), config, metrics)) {
+    let ended = block_on(serve(&options.config(), config, metrics));
+    let code = match ended {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::CutShort | Ended::Failed) => ExitCode::FAILURE,
         Err(error) => {
             tracing::error!(error, "cannot run");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry.finish();
+    code
 }
 
 async fn serve(
@@ -54,12 +58,14 @@ async fn serve(
             gateway.reload(config);
             metrics.reloaded("ok");
             tracing::info!("configuration and keys read anew");
+            true
         }
         Err(report) => {
             metrics.reloaded("refused");
             tracing::error!(
                 "the configuration stays as it was, because the new one is wrong:\n{report}"
             );
+            false
         }
     };
     Ok(lifecycle::run_until_stopped(signals, gateway, reload).await)
@@ -68,6 +74,7 @@ async fn serve(
 fn warn_of(warnings: &Report) {
     for finding in &warnings.findings {
         let line = finding.at.map(|at| at.line);
-        tracing::warn!(key = finding.key.join("."), line, "{}", finding.message());
+        let (key, what) = (finding.key.join("."), finding.message());
+        tracing::warn!(key, line, what, "the configuration has a flaw");
     }
 }

@@ -1,5 +1,7 @@
 //! Rules that no schema can say: between keys, and about what a text has to be.
 
+use url::Url;
+
 use super::Config;
 use super::bind::Bind;
 use super::document::Document;
@@ -8,7 +10,8 @@ use crate::dispatch::config::StateBackend;
 use crate::fault::Fault;
 use crate::glob::Glob;
 use crate::http::TrustedProxies;
-use crate::secret::KeyFiles;
+use crate::secret::{ExposeSecret as _, KeyFiles};
+use crate::telemetry::config::{OtlpConfig, SentryConfig};
 
 /// Reads what is given as a file, and returns what is wrong.
 pub(super) fn check(config: &mut Config, files: &KeyFiles) -> Vec<Fault> {
@@ -21,12 +24,32 @@ pub(super) fn check(config: &mut Config, files: &KeyFiles) -> Vec<Fault> {
             ..fault
         }));
     }
-    let sentry = &config.metrics.sentry;
-    if sentry.enabled && sentry.dsn.is_none() && sentry.dsn_file.is_none() {
-        let instead = "add `dsn:` as the project's settings in Sentry show it";
-        faults.push(Fault::new("metrics.sentry.dsn", "is missing", instead));
-    }
+    faults.extend(sentry(&config.metrics.sentry));
+    faults.extend(otlp(&config.metrics.otlp));
     faults
+}
+
+fn sentry(config: &SentryConfig) -> Option<Fault> {
+    let instead = "add `dsn:` as the project's settings in Sentry show it";
+    let what = match &config.dsn {
+        None if config.enabled && config.dsn_file.is_none() => "is missing",
+        Some(dsn) if !SentryConfig::is_dsn(dsn.expose_secret()) => "is not a DSN",
+        _ => return None,
+    };
+    Some(Fault::new("metrics.sentry.dsn", what, instead))
+}
+
+fn otlp(config: &OtlpConfig) -> Option<Fault> {
+    let url = Url::parse(config.endpoint.as_deref()?);
+    if url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        return None;
+    }
+    let instead = "write a URL, as http://collector:4318";
+    Some(Fault::new(
+        "metrics.otlp.endpoint",
+        "is not an HTTP URL",
+        instead,
+    ))
 }
 
 /// Puts secrets given as files in the place of those written inline.
@@ -106,13 +129,25 @@ pub(super) fn remarks(config: &Config) -> Vec<Fault> {
             "list your reverse proxy's address there",
         ));
     }
-    if config.metrics.sentry.enabled {
+    if config.metrics.sentry.enabled && !cfg!(feature = "sentry") {
         let what = "has no effect in this build: nothing is sent";
         remarks.push(Fault::new("metrics.sentry.enabled", what, ""));
     }
-    if config.metrics.otlp.endpoint.is_some() {
+    if config.metrics.otlp.endpoint.is_some() && !cfg!(feature = "otlp") {
         let what = "has no effect in this build: nothing is sent";
         remarks.push(Fault::new("metrics.otlp.endpoint", what, ""));
+    }
+    // https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-default-port
+    if config
+        .metrics
+        .otlp
+        .endpoint
+        .as_deref()
+        .is_some_and(|url| url.contains(":4317"))
+    {
+        let what = "names the port that collectors have for gRPC, which is not spoken here";
+        let instead = "write the one for HTTP, mostly 4318";
+        remarks.push(Fault::new("metrics.otlp.endpoint", what, instead));
     }
     remarks
 }

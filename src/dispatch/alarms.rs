@@ -36,10 +36,10 @@ impl Alarms {
         metrics.alarm(cause.reason);
         if self.note(cause, Instant::now()) {
             tracing::error!(
-                app = %metrics.app(),
+                app = &**metrics.app(),
                 provider,
                 reason = cause.reason,
-                detail = cause.detail.as_deref().unwrap_or_default(),
+                detail = cause.detail.as_deref(),
                 "the provider refuses what only the operator can mend",
             );
         }

@@ -158,7 +158,8 @@ impl Circuit {
             // Counted under the lock, so that it never disagrees with the state.
             self.metrics.circuit_open.dec();
             drop(inner);
-            tracing::info!(app = %self.metrics.app(), "the provider works again: circuit closed");
+            let app = &**self.metrics.app();
+            tracing::info!(app, "the provider works again: circuit closed");
         }
     }
 
@@ -173,8 +174,8 @@ impl Circuit {
                 inner.state = State::Open(until);
                 self.metrics.circuit_open.inc();
                 drop(inner);
-                let app = self.metrics.app();
-                tracing::error!(%app, "the provider keeps failing: circuit opened");
+                let app = &**self.metrics.app();
+                tracing::warn!(app, "the provider keeps failing: circuit opened");
             }
             State::Probing(_, number) if probe == Some(number) => inner.state = State::Open(until),
             // Pushes that were under way when the circuit opened say nothing new.

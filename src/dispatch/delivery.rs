@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::ending::{Ending, Fate};
 use super::guard::Judgement;
 use super::lane::{Lane, Refused};
 use super::memory::Memory;
 use super::plan::Plan;
-use super::retry::{self, Delivery};
-use super::status::{Fate, Settled};
+use super::retry::{self, Attempted, Delivery};
 use super::table::Key;
 use super::verdict::Settlement;
 use crate::providers::{Cause, Outcome, Push, Retry};
-use crate::telemetry::logs::ShortHash;
+use crate::telemetry::logs;
 
 /// One push on its way, with what its steps need.
 #[derive(Debug, Clone)]
@@ -31,75 +31,44 @@ pub struct Walk {
     pub deadline: Instant,
 }
 
-/// What came of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Delivered {
-    /// For the homeserver.
-    pub settlement: Settlement,
-    /// Whether the provider took it.
-    pub accepted: bool,
-}
-
-impl From<Settlement> for Delivered {
-    fn from(settlement: Settlement) -> Self {
-        Self {
-            settlement,
-            accepted: false,
-        }
-    }
-}
-
 impl Walk {
     /// Delivers, if there is a place in flight and the circuit lets it, with its repeats.
-    pub async fn deliver(&self, memory: &Memory, worker: usize) -> Delivered {
+    pub async fn deliver(&self, memory: &Memory, worker: usize) -> Ending {
         let lane = &self.lane;
         let started = Instant::now();
         let _place = match lane.enter(self.deadline) {
             Ok(place) => place,
             Err(Refused { cause, retry_after }) => {
                 lane.app.metrics.shed(cause);
-                self.note(memory, worker, Fate::Shed, cause);
-                return Settlement::Shed { retry_after }.into();
+                return Ending::shed(retry_after, cause);
             }
         };
         let leave = match lane.circuit.enter(started) {
             Ok(leave) => leave,
             Err(retry_after) => {
                 lane.app.metrics.shed("circuit");
-                self.note(memory, worker, Fate::Shed, "circuit");
-                return Settlement::Shed { retry_after }.into();
+                return Ending::shed(retry_after, "circuit");
             }
         };
         let (push, retry) = (&self.push, &self.plan.config.retry);
-        let delivery = retry::deliver(lane, worker, push, self.deadline, retry, leave).await;
-        let outcome = match delivery {
-            Delivery::Outcome(outcome) => self.believe(memory, outcome),
-            Delivery::DeadlinePassed => {
-                let took = started.elapsed();
-                lane.app.metrics.settled("transient", "deadline", took);
-                let settled = self.as_settled(Fate::Transient, "deadline");
-                memory.recents.note(worker, &Settled { took, ..settled });
-                return Settlement::DeadlinePassed.into();
+        let Attempted { delivery, attempts } =
+            retry::deliver(lane, worker, push, self.deadline, retry, leave).await;
+        let took = started.elapsed();
+        match delivery {
+            Delivery::Outcome(outcome) => {
+                let outcome = self.believe(memory, outcome);
+                self.settled(outcome, attempts, took)
             }
-        };
-        self.settled(&outcome, started.elapsed(), memory, worker);
-        Delivered {
-            settlement: match outcome {
-                Outcome::Accepted | Outcome::Permanent(_) => Settlement::Done,
-                Outcome::Rejected(_) => Settlement::Rejected,
-                Outcome::Transient { .. } => Settlement::ProviderFailed,
-            },
-            accepted: outcome == Outcome::Accepted,
+            Delivery::DeadlinePassed => {
+                let (settlement, reason) = (Settlement::DeadlinePassed, "deadline");
+                lane.app.metrics.settled("transient", reason, took);
+                Ending {
+                    attempts,
+                    took,
+                    ..Ending::at_once(settlement, Fate::Transient, reason)
+                }
+            }
         }
-    }
-
-    /// Takes note of what came of it without an attempt.
-    pub fn note(&self, memory: &Memory, worker: usize, fate: Fate, reason: &'static str) {
-        memory.recents.note(worker, &self.as_settled(fate, reason));
-    }
-
-    fn as_settled(&self, fate: Fate, reason: &'static str) -> Settled<'_> {
-        Settled::new(Some(&self.lane), &self.push.device().pushkey, fate, reason)
     }
 
     /// Remembers what an outcome says of the pushkey; withholds a rejection that looks like ours.
@@ -124,32 +93,33 @@ impl Walk {
         outcome
     }
 
-    /// Counts and logs what came of it.
-    fn settled(&self, outcome: &Outcome, took: Duration, memory: &Memory, worker: usize) {
-        let (app, push) = (&self.lane.app, &self.push);
-        let cause = outcome.cause();
-        let reason = cause.map_or("", |cause| cause.reason);
-        let detail = cause.and_then(|cause| cause.detail.as_deref());
-        app.metrics.settled(outcome.as_str(), reason, took);
-        let settled = Settled {
-            detail,
-            took,
-            ..self.as_settled(Fate::of(outcome), reason)
-        };
-        memory.recents.note(worker, &settled);
-        if let Some(cause) = cause.filter(|cause| cause.alarm) {
+    /// Counts what came of it, and tells it.
+    fn settled(&self, outcome: Outcome, attempts: u32, took: Duration) -> Ending {
+        let app = &self.lane.app;
+        let (settlement, fate) = (Settlement::of(&outcome), Fate::of(&outcome));
+        let cause = outcome.into_cause();
+        let reason = cause.as_ref().map_or("", |cause| cause.reason);
+        app.metrics.settled(fate.as_str(), reason, took);
+        if let Some(cause) = cause.as_ref().filter(|cause| cause.alarm) {
             self.lane.alarms.raise(&app.metrics, app.provider, cause);
         }
+        let detail = cause.and_then(|cause| cause.detail);
         tracing::debug!(
-            app = %app.pattern,
-            pushkey = %ShortHash(&push.device().pushkey),
-            event_id = push.notification().event_id.as_deref().unwrap_or_default(),
-            outcome = outcome.as_str(),
-            reason,
-            detail = detail.unwrap_or_default(),
-            ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            outcome = fate.as_str(),
+            reason = (!reason.is_empty()).then_some(reason),
+            detail = detail.as_deref(),
+            attempts,
+            ms = logs::whole_ms(took),
             "push settled",
         );
+        Ending {
+            settlement,
+            fate,
+            reason,
+            detail,
+            attempts,
+            took,
+        }
     }
 }
 

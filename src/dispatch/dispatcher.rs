@@ -9,24 +9,31 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::badges::{Placed, Turn};
 use super::config::UnknownAppId;
 use super::delivery::Walk;
 use super::duplicates::{Leader, Sighting};
+use super::ending::{Ending, Fate, Notified, Report};
 use super::lane::Lane;
 use super::memory::Memory;
 use super::plan::Plan;
 use super::routes::Routed;
-use super::status::{Fate, Settled};
+use super::status::Settled;
 use super::supervisor::Notify;
 use super::table::Key;
 use super::verdict::{Settlement, Verdict};
 use crate::matrix::{Device, SELF_TEST_EVENT_ID};
 use crate::providers::{Cause, Push};
+use crate::telemetry::logs::{self, ShortHash};
 
 /// When to try again after what is soon over: a restart, or too many badges that wait.
 const SOON: Duration = Duration::from_secs(1);
+
+/// What comes of no push.
+const NOTHING: Ending = Ending::at_once(Settlement::Done, Fate::Permanent, "");
 
 /// Delivers notifications on one worker thread.
 #[derive(Debug)]
@@ -62,17 +69,10 @@ impl Dispatcher {
     }
 
     /// Delivers to all devices at once and folds what came of them.
-    pub async fn notify(self: Rc<Self>, notify: Notify) -> Verdict {
+    pub async fn notify(self: Rc<Self>, notify: Notify) -> Notified {
         let plan = self.plan();
         let Some(_unsettled) = self.memory.begin() else {
-            for device in &notify.request.devices {
-                if let Routed::To(lane) = plan.routes.find(&device.app_id) {
-                    let lane = &plan.lanes[lane];
-                    lane.app.metrics.shed("draining");
-                    self.note(Some(lane), device, Fate::Shed, "draining");
-                }
-            }
-            return Verdict::Shed { retry_after: SOON };
+            return self.draining(plan, notify);
         };
         let deadline = notify.received + plan.config.deadline();
         let request = notify.request;
@@ -83,12 +83,15 @@ impl Dispatcher {
             let push = Push::new(request.clone(), i)?;
             Some(self.push(&plan, push, key, deadline))
         };
-        if devices.len() == 1 {
-            let settlement = match keys.next().and_then(|key| push(0, key)) {
+        if let [_] = devices[..] {
+            let ending = match keys.next().and_then(|key| push(0, key)) {
                 Some(push) => push.await,
-                None => Settlement::Done,
+                None => NOTHING,
             };
-            return Verdict::fold(pushkeys.zip([settlement]));
+            let verdict = Verdict::fold(pushkeys.zip([ending.settlement]));
+            let report = notify.reported.then(|| vec![ending]);
+            let report = report.map(|it| Report::new(plan, request.clone(), it));
+            return Notified { verdict, report };
         }
         // The same device twice in one request is one push.
         let mut first: HashMap<Key, usize> = HashMap::with_capacity(devices.len());
@@ -100,63 +103,103 @@ impl Dispatcher {
                 pushes.len() - 1
             }));
         }
-        let settlements = join_all(pushes).await;
-        Verdict::fold(pushkeys.zip(place.into_iter().map(|place| settlements[place])))
+        let endings = join_all(pushes).await;
+        let settlements = place.iter().map(|&place| endings[place].settlement);
+        let verdict = Verdict::fold(pushkeys.zip(settlements));
+        let report = notify.reported.then(|| {
+            let endings = each_device(&endings, &place);
+            Report::new(plan, request.clone(), endings)
+        });
+        Notified { verdict, report }
     }
 
-    /// Takes one push as far as memory and routes can; what is left is delivered.
+    /// Walks with one push to its end, as a part of the request's trace.
     async fn push(
         self: &Rc<Self>,
         plan: &Arc<Plan>,
         push: Push,
         device: Key,
         deadline: Instant,
-    ) -> Settlement {
-        let memory = &self.memory;
-        let Device {
-            app_id,
-            pushkey,
-            pushkey_ts,
-            ..
-        } = push.device();
-        if push.device().has_oversized_app_id() {
-            self.note(None, push.device(), Fate::Rejected, "app_id_too_long");
-            return Settlement::Rejected;
-        }
-        let lane = match route(plan, app_id) {
-            Ok(lane) => lane.clone(),
-            Err(settlement) => {
-                let (fate, reason) = lost(settlement);
-                self.note(None, push.device(), fate, reason);
-                return settlement;
+    ) -> Ending {
+        let span = tracing::debug_span!(
+            "push",
+            app_id = logs::cut(&push.device().app_id),
+            pushkey = %ShortHash(&push.device().pushkey),
+            outcome = Empty,
+            reason = Empty,
+            attempts = Empty,
+            otel.status_code = Empty,
+        );
+        let walk = self.walk(plan, push, device, deadline);
+        let ending = walk.instrument(span.clone()).await;
+        if !span.is_disabled() {
+            span.record("outcome", ending.fate.as_str());
+            span.record("reason", ending.reason);
+            span.record("attempts", ending.attempts);
+            if !ending.settlement.is_settled() {
+                span.record("otel.status_code", "ERROR");
             }
+        }
+        ending
+    }
+
+    /// Takes one push as far as memory and routes can; what is left is delivered.
+    async fn walk(
+        self: &Rc<Self>,
+        plan: &Arc<Plan>,
+        push: Push,
+        device: Key,
+        deadline: Instant,
+    ) -> Ending {
+        let (lane, ending) = match lane_of(plan, push.device()) {
+            Ok(lane) => {
+                let walk = Walk {
+                    plan: plan.clone(),
+                    lane: lane.clone(),
+                    push: push.clone(),
+                    device,
+                    deadline,
+                };
+                (Some(&**lane), self.walk_on(walk).await)
+            }
+            Err(ending) => (None, ending),
         };
+        self.note(lane, push.device(), Some(device), &ending);
+        ending
+    }
+
+    /// Takes note of a push that goes no further.
+    fn note(&self, lane: Option<&Lane>, device: &Device, key: Option<Key>, ending: &Ending) {
+        let known = key.filter(|_| ending.fate == Fate::RejectedFromMemory);
+        let settled = Settled {
+            lane,
+            pushkey: &device.pushkey,
+            ending,
+            known_since: known.and_then(|key| self.memory.rejected_since(key)),
+        };
+        self.memory.recents.note(self.worker, &settled);
+    }
+
+    /// Takes one push as far as memory can; what is left is delivered.
+    async fn walk_on(self: &Rc<Self>, walk: Walk) -> Ending {
+        let memory = &self.memory;
+        let (push, lane, device, deadline) = (&walk.push, &walk.lane, walk.device, walk.deadline);
         let metrics = &lane.app.metrics;
         if push.device().has_impossible_pushkey() {
-            metrics.settled("rejected", "undecodable_pushkey", Duration::ZERO);
-            let (lane, reason) = (Some(&*lane), "undecodable_pushkey");
-            self.note(lane, push.device(), Fate::Rejected, reason);
-            return Settlement::Rejected;
+            let reason = "undecodable_pushkey";
+            metrics.settled("rejected", reason, Duration::ZERO);
+            return Ending::at_once(Settlement::Rejected, Fate::Rejected, reason);
         }
-        if memory.rejections.is_dead(device, *pushkey_ts, memory.now()) {
+        if memory
+            .rejections
+            .is_dead(device, push.device().pushkey_ts, memory.now())
+        {
             metrics.rejected_from_memory();
-            let settled = Settled {
-                known_since: memory.rejected_since(device),
-                ..Settled::new(Some(&lane), pushkey, Fate::RejectedFromMemory, "known_dead")
-            };
-            memory.recents.note(self.worker, &settled);
-            return Settlement::Rejected;
+            return Ending::at_once(Settlement::Rejected, Fate::RejectedFromMemory, "");
         }
         let notification = push.notification();
         let (event_id, is_badge_only) =
             (notification.event_id.clone(), notification.is_badge_only());
-        let walk = Walk {
-            plan: plan.clone(),
-            lane: lane.clone(),
-            push,
-            device,
-            deadline,
-        };
         if is_badge_only {
             return self.badge(walk).await;
         }
@@ -167,29 +210,26 @@ impl Dispatcher {
         match memory.duplicates.sight(event, memory.now()) {
             Sighting::Delivered => {
                 metrics.duplicate();
-                walk.note(memory, self.worker, Fate::Duplicate, "delivered_before");
-                Settlement::Done
+                Ending::at_once(Settlement::Done, Fate::Duplicate, "delivered_before")
             }
             Sighting::UnderWay(copy) => {
                 metrics.duplicate();
-                walk.note(memory, self.worker, Fate::Duplicate, "under_way");
+                let began = Instant::now();
                 let settlement = timeout_at(deadline, copy.settlement()).await;
-                settlement.unwrap_or(Settlement::DeadlinePassed)
+                let settlement = settlement.unwrap_or(Settlement::DeadlinePassed);
+                Ending {
+                    took: began.elapsed(),
+                    ..Ending::at_once(settlement, Fate::Duplicate, "under_way")
+                }
             }
             Sighting::First(leader) => self.event(&walk, Some(leader)).await,
         }
     }
 
-    /// Takes note of a push that goes no further.
-    fn note(&self, lane: Option<&Lane>, device: &Device, fate: Fate, reason: &'static str) {
-        let settled = Settled::new(lane, &device.pushkey, fate, reason);
-        self.memory.recents.note(self.worker, &settled);
-    }
-
     /// An event push: over the rate limit it is the homeserver that waits, and nothing is lost.
-    async fn event(&self, walk: &Walk, leader: Option<Leader>) -> Settlement {
+    async fn event(&self, walk: &Walk, leader: Option<Leader>) -> Ending {
         let memory = &self.memory;
-        let delivered = match memory.limits.take(walk.device) {
+        let ending = match memory.limits.take(walk.device) {
             Ok(()) => {
                 if walk.push.notification().counts.is_some() {
                     memory.badges.supersede(walk.device);
@@ -198,36 +238,36 @@ impl Dispatcher {
             }
             Err(retry_after) => {
                 walk.lane.app.metrics.rate_limited();
-                walk.note(memory, self.worker, Fate::RateLimited, "rate_limit");
-                Settlement::RateLimited { retry_after }.into()
+                let settlement = Settlement::RateLimited { retry_after };
+                Ending::at_once(settlement, Fate::RateLimited, "")
             }
         };
         if let Some(leader) = leader {
-            leader.finish(delivered.settlement, delivered.accepted, memory.now());
+            leader.finish(ending.settlement, ending.is_accepted(), memory.now());
         }
-        delivered.settlement
+        ending
     }
 
     /// A badge-only push: one that must wait is answered at once, and the latest is sent later.
-    async fn badge(self: &Rc<Self>, walk: Walk) -> Settlement {
+    async fn badge(self: &Rc<Self>, walk: Walk) -> Ending {
+        const COALESCED: Ending = Ending::at_once(Settlement::Done, Fate::Coalesced, "");
         let (memory, metrics) = (&self.memory, &walk.lane.app.metrics);
         let coalesce = Duration::from_millis(walk.plan.config.badge_coalesce_ms);
         if memory.badges.replace(walk.device, &walk.push) {
-            return Settlement::Done;
+            return COALESCED;
         }
         let wait = if coalesce.is_zero() {
             match memory.limits.take(walk.device) {
-                Ok(()) => return walk.deliver(memory, self.worker).await.settlement,
+                Ok(()) => return walk.deliver(memory, self.worker).await,
                 Err(wait) => {
                     metrics.rate_limited();
-                    walk.note(memory, self.worker, Fate::RateLimited, "badge_waits");
                     wait
                 }
             }
         } else {
             coalesce
         };
-        match memory.badges.place(walk.device, walk.push.clone()) {
+        match memory.badges.place(walk.device, walk.push) {
             Placed::Replaced => {}
             Placed::First(turn) => {
                 // Counted before the answer is given, so that a drain does not miss it.
@@ -240,11 +280,10 @@ impl Dispatcher {
             }
             Placed::Full => {
                 metrics.shed("in_flight");
-                walk.note(memory, self.worker, Fate::Shed, "in_flight");
-                return Settlement::Shed { retry_after: SOON };
+                return Ending::shed(SOON, "in_flight");
             }
         }
-        Settlement::Done
+        COALESCED
     }
 
     /// Waits until the limit allows a push, and sends the latest that came meanwhile. What was
@@ -262,29 +301,64 @@ impl Dispatcher {
         };
         // The app may have another lane by now, or none.
         let plan = self.plan();
-        if let Ok(lane) = route(&plan, &push.device().app_id) {
+        if let Ok(lane) = lane_of(&plan, push.device()) {
             let walk = Walk {
                 lane: lane.clone(),
                 deadline: Instant::now() + plan.config.deadline(),
-                plan,
+                plan: plan.clone(),
                 push,
                 device,
             };
-            walk.deliver(memory, self.worker).await;
+            let ending = walk.deliver(memory, self.worker).await;
+            self.note(Some(lane), walk.push.device(), Some(device), &ending);
+        }
+    }
+
+    /// Sheds a notification because the gateway is shutting down.
+    fn draining(&self, plan: Arc<Plan>, notify: Notify) -> Notified {
+        let Notify {
+            request, reported, ..
+        } = notify;
+        let ending = Ending::shed(SOON, "draining");
+        for device in &request.devices {
+            if let Ok(lane) = lane_of(&plan, device) {
+                lane.app.metrics.shed("draining");
+                self.note(Some(lane), device, None, &ending);
+            }
+        }
+        let report = reported.then(|| vec![ending; request.devices.len()]);
+        Notified {
+            verdict: Verdict::Shed { retry_after: SOON },
+            report: report.map(|it| Report::new(plan, request, it)),
         }
     }
 }
 
-/// Returns what becomes of a push for which there is no lane, and why.
-fn lost(settlement: Settlement) -> (Fate, &'static str) {
-    match settlement {
-        Settlement::Rejected => (Fate::Rejected, "unknown_app_id"),
-        _ => (Fate::Transient, "unroutable_app_id"),
-    }
+/// Returns the ending of each device, where some share a place among the pushes.
+fn each_device(endings: &[Ending], places: &[usize]) -> Vec<Ending> {
+    let mut seen = 0;
+    let each = places.iter().map(|&place| {
+        if place == seen {
+            seen += 1;
+            return endings[place].clone();
+        }
+        let settlement = endings[place].settlement;
+        Ending::at_once(settlement, Fate::Duplicate, "same_request")
+    });
+    each.collect()
 }
 
-/// Finds the lane of an app_id, or what to say where there is none.
-fn route<'a>(plan: &'a Plan, app_id: &str) -> Result<&'a Arc<Lane>, Settlement> {
+/// Finds the lane of a device's app, or what to say where there is none.
+fn lane_of<'a>(plan: &'a Plan, device: &Device) -> Result<&'a Arc<Lane>, Ending> {
+    let rejected = Settlement::Rejected;
+    if device.has_oversized_app_id() {
+        return Err(Ending::at_once(
+            rejected,
+            Fate::UnknownApp,
+            "app_id_too_long",
+        ));
+    }
+    let app_id = &*device.app_id;
     match plan.routes.find(app_id) {
         Routed::To(lane) => Ok(&plan.lanes[lane]),
         Routed::Ambiguous(lane) => {
@@ -292,17 +366,36 @@ fn route<'a>(plan: &'a Plan, app_id: &str) -> Result<&'a Arc<Lane>, Settlement> 
             let cause = Cause::alarm("ambiguous_app_id")
                 .with_detail("another app matches this app_id as well: name it exactly in `apps`");
             alarms.raise(&app.metrics, app.provider, &cause);
-            Err(Settlement::ProviderFailed)
+            let settlement = Settlement::ProviderFailed;
+            Err(Ending::at_once(settlement, Fate::AmbiguousApp, ""))
         }
-        Routed::Unknown => Err(match plan.config.unknown_app_id {
-            UnknownAppId::Reject => {
-                tracing::warn!(app_id, "no app has this app_id: its pushkey is rejected");
-                Settlement::Rejected
+        Routed::Unknown => Err(Ending::at_once(unknown(plan, app_id), Fate::UnknownApp, "")),
+    }
+}
+
+/// Says what an app_id means that no app has. Anyone can make them up, so the log is spared.
+fn unknown(plan: &Plan, app_id: &str) -> Settlement {
+    let due = plan.unknown_app_ids.is_due();
+    match plan.config.unknown_app_id {
+        UnknownAppId::Reject => {
+            if let Some(left_out) = due {
+                tracing::warn!(
+                    app_id = logs::cut(app_id),
+                    left_out,
+                    "no app has this app_id: it is rejected"
+                );
             }
-            UnknownAppId::Error => {
-                tracing::error!(app_id, "no app has this app_id: the request fails");
-                Settlement::ProviderFailed
+            Settlement::Rejected
+        }
+        UnknownAppId::Error => {
+            if let Some(left_out) = due {
+                tracing::error!(
+                    app_id,
+                    left_out,
+                    "no app has this app_id: the request fails"
+                );
             }
-        }),
+            Settlement::ProviderFailed
+        }
     }
 }

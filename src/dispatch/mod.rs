@@ -3,9 +3,9 @@
 //! On each worker thread one `supervisor` takes [`Notify`] from the front desk. Its `dispatcher`
 //! walks the devices at once: `routes` finds the lane of an app_id, `memory` answers what is known.
 //! What is left is a `delivery`: the `lane` gives a place in flight and an actor, `retry` repeats
-//! each `attempt` that may still succeed, and `verdict` folds the devices into one answer; `status`
-//! takes note. Nothing here knows an HTTP status of ours or which providers exist; from here a push
-//! goes to `providers`.
+//! each `attempt` that may still succeed, `verdict` folds the devices into one answer, an `ending`
+//! tells more of each to those who watch, and `status` takes note. Nothing here knows an HTTP status
+//! of ours or which providers exist; from here a push goes to `providers`.
 
 pub mod alarms;
 pub mod attempt;
@@ -16,6 +16,7 @@ pub mod config;
 pub mod delivery;
 pub mod dispatcher;
 pub mod duplicates;
+pub mod ending;
 pub mod guard;
 pub mod keys;
 pub mod lane;
@@ -36,7 +37,8 @@ mod testing;
 pub mod verdict;
 
 pub use config::{Config, StateConfig};
+pub use ending::{Ending, Fate, Notified, Report};
 pub use memory::Memory;
 pub use plan::{CurrentPlan, Plan};
-pub use supervisor::{Adopt, Notify, Supervisor};
+pub use supervisor::{Adopt, Beat, Notify, Supervisor};
 pub use verdict::Verdict;

@@ -6,6 +6,7 @@ use super::config::Config;
 use super::lane::Lane;
 use super::routes::Routes;
 use crate::providers::App;
+use crate::telemetry::logs::Seldom;
 
 /// Routes and lanes of one configuration, shared by all worker threads.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Plan {
     pub lanes: Vec<Arc<Lane>>,
     /// How hard to try.
     pub config: Config,
+    /// When the log told of an app_id that no app has.
+    pub unknown_app_ids: Seldom,
 }
 
 impl Plan {
@@ -47,6 +50,7 @@ impl Plan {
             routes,
             lanes: lanes.collect(),
             config,
+            unknown_app_ids: Seldom::default(),
         }
     }
 

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::attempt::attempt;
 use super::circuit::Leave;
 use super::config::RetryConfig;
 use super::lane::Lane;
 use crate::providers::{Outcome, Push, Retry};
+use crate::telemetry::logs;
 
 /// Repeats at once that cost nothing: the provider surely did not process the request. Beyond
 /// these the usual backoff applies, so that a peer that refuses every stream is not hammered.
@@ -23,6 +26,15 @@ pub enum Delivery {
     DeadlinePassed,
 }
 
+/// What came of a push, and after how many attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempted {
+    /// What came of it.
+    pub delivery: Delivery,
+    /// How often the provider was asked, free repeats included.
+    pub attempts: u32,
+}
+
 /// Attempts a push until it is settled, the attempts or the budget are used up, the circuit opens,
 /// or the deadline comes.
 pub async fn deliver(
@@ -32,13 +44,13 @@ pub async fn deliver(
     deadline: Instant,
     config: &RetryConfig,
     mut leave: Leave<'_>,
-) -> Delivery {
+) -> Attempted {
     let metrics = &lane.app.metrics;
     let mut attempts = 0;
     let mut free_repeats = 0;
     lane.budget.pushed(Instant::now());
-    loop {
-        let outcome = attempt(lane, worker, push, deadline).await;
+    let delivery = loop {
+        let outcome = traced(lane, worker, push, deadline, attempts + free_repeats + 1).await;
         let now = Instant::now();
         let is_neutral = outcome.cause().is_some_and(|cause| cause.neutral);
         let Outcome::Transient { cause, retry } = &outcome else {
@@ -46,7 +58,8 @@ pub async fn deliver(
             if !is_neutral {
                 leave.worked();
             }
-            return Delivery::Outcome(outcome);
+            attempts += 1;
+            break Delivery::Outcome(outcome);
         };
         let is_free = *retry == Retry::AtOnce && free_repeats < FREE_REPEATS;
         if is_free {
@@ -59,7 +72,7 @@ pub async fn deliver(
         }
         if now >= deadline {
             metrics.attempted("error");
-            return Delivery::DeadlinePassed;
+            break Delivery::DeadlinePassed;
         }
         let wait = match *retry {
             _ if is_free => Some(Duration::ZERO),
@@ -72,14 +85,13 @@ pub async fn deliver(
         let wait = wait.filter(|&wait| now + wait < deadline);
         let Some(wait) = wait.filter(|_| is_free || lane.budget.grants(now)) else {
             metrics.attempted("error");
-            return Delivery::Outcome(outcome);
+            break Delivery::Outcome(outcome);
         };
-        tracing::debug!(
-            app = %metrics.app(),
+        tracing::trace!(
             reason = cause.reason,
-            detail = cause.detail.as_deref().unwrap_or_default(),
-            attempt = attempts,
-            wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            detail = cause.detail.as_deref(),
+            attempt = attempts + free_repeats,
+            wait_ms = logs::whole_ms(wait),
             "push not delivered yet, trying again",
         );
         if !wait.is_zero() {
@@ -89,12 +101,43 @@ pub async fn deliver(
         if !is_free && !leave.is_probe() {
             let Ok(entered) = lane.circuit.enter(Instant::now()) else {
                 metrics.attempted("error");
-                return Delivery::Outcome(outcome);
+                break Delivery::Outcome(outcome);
             };
             leave = entered;
         }
         metrics.attempted("retry");
+    };
+    Attempted {
+        delivery,
+        attempts: attempts + free_repeats,
     }
+}
+
+/// Makes one attempt, as a part of the push's trace.
+async fn traced(
+    lane: &Lane,
+    worker: usize,
+    push: &Push,
+    deadline: Instant,
+    number: u32,
+) -> Outcome {
+    let span = tracing::trace_span!(
+        "attempt",
+        number,
+        outcome = Empty,
+        reason = Empty,
+        otel.status_code = Empty,
+    );
+    let attempt = attempt(lane, worker, push, deadline);
+    let outcome = attempt.instrument(span.clone()).await;
+    if !span.is_disabled() {
+        span.record("outcome", outcome.as_str());
+        if let Some(cause) = outcome.cause() {
+            span.record("reason", cause.reason);
+            span.record("otel.status_code", "ERROR");
+        }
+    }
+    outcome
 }
 
 /// Returns the wait before attempt `attempts + 1`: full jitter over a bound that doubles

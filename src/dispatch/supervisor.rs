@@ -15,12 +15,13 @@ use actix::{
     Actor, AsyncContext as _, Context, Handler, Message, MessageResult, Recipient, ResponseFuture,
 };
 use tokio::time::{Instant, sleep};
+use tracing::{Instrument as _, Span};
 
 use super::dispatcher::Dispatcher;
+use super::ending::Notified;
 use super::lane::Lane;
 use super::memory::Memory;
 use super::plan::Plan;
-use super::verdict::Verdict;
 use crate::matrix::NotifyRequest;
 use crate::providers::actor::Down;
 
@@ -38,18 +39,27 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// Asks the supervisor to deliver a notification to all its devices.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Verdict")]
+#[rtype(result = "Notified")]
 pub struct Notify {
     /// What to deliver.
     pub request: Arc<NotifyRequest>,
     /// When the request was received whole: the deadline counts from here.
     pub received: Instant,
+    /// Whether somebody wants to know what came of each device.
+    pub reported: bool,
+    /// The trace of the request; its pushes become part of it.
+    pub span: Span,
 }
 
 /// Puts a reloaded plan in force.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Adopt(pub Arc<Plan>);
+
+/// Asks whether the thread moves: the answer is that there is one.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Beat;
 
 /// Asks for a new actor in an empty seat.
 #[derive(Debug, Clone, Copy, Message)]
@@ -101,7 +111,7 @@ impl Supervisor {
         }));
         if seated.is_err() {
             lane.app.metrics.actor_restarted("panic");
-            tracing::error!(app = %lane.app.pattern, "failed to build a provider actor");
+            tracing::warn!(app = lane.app.pattern, "cannot build a provider actor yet");
             self.rebuild_later(lane.id(), actor, ctx);
         }
     }
@@ -154,11 +164,12 @@ impl Actor for Supervisor {
 }
 
 impl Handler<Notify> for Supervisor {
-    type Result = ResponseFuture<Verdict>;
+    type Result = ResponseFuture<Notified>;
 
     /// Each notification is a task of its own and ends even if the homeserver goes away meanwhile.
     fn handle(&mut self, notify: Notify, _ctx: &mut Self::Context) -> Self::Result {
-        Box::pin(self.dispatcher.clone().notify(notify))
+        let span = notify.span.clone();
+        Box::pin(self.dispatcher.clone().notify(notify).instrument(span))
     }
 }
 
@@ -173,13 +184,12 @@ impl Handler<Down> for Supervisor {
             lane.app
                 .metrics
                 .actor_restarted(if down.panicked { "panic" } else { "wedged" });
-            let why = if down.panicked {
-                "panicked"
-            } else {
-                "stopped moving"
-            };
-            let app = &lane.app.pattern;
-            tracing::error!(%app, "a provider actor {why}; a new one is being built");
+            let (app, panicked) = (&lane.app.pattern, down.panicked);
+            tracing::warn!(
+                app,
+                panicked,
+                "a provider actor fell: a new one is being built"
+            );
             self.rebuild_later(down.seat.lane, down.seat.actor, ctx);
         }
         MessageResult(())
@@ -198,6 +208,12 @@ impl Handler<Rebuild> for Supervisor {
             self.seat(lane, rebuild.actor, ctx);
         }
     }
+}
+
+impl Handler<Beat> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _ctx: &mut Self::Context) -> Self::Result {}
 }
 
 impl Handler<Adopt> for Supervisor {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::matrix::Text;
+use crate::providers::Outcome;
 
 /// What came of a notification, over all its devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,22 @@ pub enum Settlement {
         /// When trying again makes sense.
         retry_after: Duration,
     },
+}
+
+impl Settlement {
+    /// Whether the homeserver need not repeat it.
+    pub const fn is_settled(&self) -> bool {
+        matches!(self, Self::Done | Self::Rejected)
+    }
+
+    /// Returns what a provider's last outcome means for the homeserver.
+    pub fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted | Outcome::Permanent(_) => Self::Done,
+            Outcome::Rejected(_) => Self::Rejected,
+            Outcome::Transient { .. } => Self::ProviderFailed,
+        }
+    }
 }
 
 impl Verdict {

@@ -21,6 +21,10 @@ use crate::matrix::{DecodeError, Text};
 pub(super) const JSON: (HeaderName, HeaderValue) =
     (CONTENT_TYPE, HeaderValue::from_static("application/json"));
 
+/// The errcode of a refusal, for the access line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Errcode(pub(super) &'static str);
+
 /// A request that we do not fulfil.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -190,6 +194,7 @@ impl From<DecodeError> for Refusal {
 impl From<Refusal> for HttpResponse {
     fn from(refusal: Refusal) -> Self {
         let mut answer = Self::build(refusal.status);
+        answer.extensions_mut().insert(Errcode(refusal.errcode));
         if let Some(allow) = refusal.allow {
             answer.insert_header((ALLOW, HeaderValue::from_static(allow)));
         }

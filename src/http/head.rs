@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::connection::Progress;
 use super::error::Refusal;
-use super::unread;
+use super::{access, unread};
 
 /// The header that names a request.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -46,6 +46,7 @@ pub(super) async fn check(
         let (request, body) = request.into_parts();
         let refusal = Refusal::head_too_large(MAX_HEAD_BYTES).into();
         let refusal = unread::answer(&request, body, refusal).await;
+        access::refused(&request, &refusal);
         ServiceResponse::new(request, refusal)
     } else {
         next.call(request).await?

@@ -16,6 +16,7 @@ mod head;
 mod notify;
 mod ops;
 mod status;
+mod trace;
 pub mod trusted;
 mod unread;
 
@@ -41,6 +42,9 @@ pub use config::{AdminConfig, Config};
 pub use connection::service;
 pub use ops::{NotReady, Readiness};
 pub use trusted::TrustedProxies;
+
+/// Where homeservers send notifications.
+const NOTIFY: &str = "/_matrix/push/v1/notify";
 
 /// What the public listener needs on one worker thread.
 #[derive(Debug, Clone)]
@@ -74,7 +78,7 @@ pub struct AdminState {
 
 /// Puts the routes of the public listener in place.
 pub fn configure(routes: &mut web::ServiceConfig, state: PublicState) {
-    let notify = web::resource("/_matrix/push/v1/notify")
+    let notify = web::resource(NOTIFY)
         .route(checked(web::post().to(notify::post)))
         .route(checked(web::get().to(notify::discovery)))
         .route(checked(web::head().to(notify::discovery)))
@@ -118,12 +122,12 @@ pub fn configure_metrics(routes: &mut web::ServiceConfig, metrics: Arc<Metrics>)
 }
 
 /// What to say to a request from its head alone.
-trait Answer: Fn(&HttpRequest) -> HttpResponse + Clone + 'static {}
+trait Answering: Fn(&HttpRequest) -> HttpResponse + Clone + 'static {}
 
-impl<A: Fn(&HttpRequest) -> HttpResponse + Clone + 'static> Answer for A {}
+impl<A: Fn(&HttpRequest) -> HttpResponse + Clone + 'static> Answering for A {}
 
 /// A resource that is only read: GET and HEAD, 405 for the rest.
-fn reading(path: &str, answer: impl Answer) -> Resource {
+fn reading(path: &str, answer: impl Answering) -> Resource {
     web::resource(path)
         .route(answering(answer.clone()).method(Method::GET))
         .route(answering(answer).method(Method::HEAD))
@@ -136,7 +140,7 @@ fn nowhere() -> Route {
 }
 
 /// A route for requests whose body nobody wants.
-fn answering(answer: impl Answer) -> Route {
+fn answering(answer: impl Answering) -> Route {
     checked(web::to(move |request: HttpRequest, body: web::Payload| {
         let answer = answer(&request);
         async move { unread::answer(&request, body.into_inner(), answer).await }

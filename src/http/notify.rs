@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use super::body::{self, BodyError};
 use super::error::{self, Refusal};
-use super::{PublicState, access, unread};
-use crate::dispatch::Notify;
+use super::{PublicState, access, trace, unread};
+use crate::dispatch::{Notified, Notify, Report};
 use crate::matrix::{self, DecodeError, NotifyRequest};
 
 /// What a `UnifiedPush` client looks for before it names us in a pusher:
@@ -27,6 +27,7 @@ pub(super) async fn post(
     body: web::Payload,
     state: web::Data<PublicState>,
 ) -> HttpResponse {
+    let span = trace::begin(&request);
     let mut rest = body.into_inner();
     let body = body::read(&mut rest, body::announced(&request), state.max_body_bytes).await;
     let received = Instant::now();
@@ -34,24 +35,34 @@ pub(super) async fn post(
         Ok(body) => decode(&request, body).map_err(HttpResponse::from),
         Err(reason) => Err(refuse_body(&request, rest, reason, &state).await),
     };
-    let (notification, answer) = match notification {
+    let reported = access::is_on(&state);
+    let (notification, report, answer) = match notification {
         Ok(notification) => {
+            trace::understood(&span, &notification);
             let notification = Arc::new(notification);
-            let answer = deliver(&state, notification.clone(), received).await;
-            (Some(notification), answer)
+            let notify = Notify {
+                request: notification.clone(),
+                received,
+                reported,
+                span: span.clone(),
+            };
+            let (answer, report) = deliver(&state, notify).await;
+            (Some(notification), report, answer)
         }
-        Err(answer) => (None, answer),
+        Err(answer) => (None, None, answer),
     };
     let took = received.elapsed();
     state.metrics.notified(answer.status().as_u16(), took);
-    if state.access.enabled {
-        access::line(
-            &request,
-            &state,
-            notification.as_deref(),
-            answer.status(),
+    trace::answered(&span, answer.status());
+    if reported {
+        let line = access::Line {
+            request: &request,
+            notification: notification.as_deref(),
+            report: report.as_ref(),
+            answer: &answer,
             took,
-        );
+        };
+        line.write(&state);
     }
     answer
 }
@@ -65,17 +76,13 @@ fn decode(request: &HttpRequest, body: Bytes) -> Result<NotifyRequest, Refusal> 
     })
 }
 
-async fn deliver(
-    state: &PublicState,
-    request: Arc<NotifyRequest>,
-    received: Instant,
-) -> HttpResponse {
-    for field in &request.ignored {
+async fn deliver(state: &PublicState, notify: Notify) -> (HttpResponse, Option<Report>) {
+    for field in &notify.request.ignored {
         state.metrics.ignored_field(field.0);
     }
-    match state.dispatcher.send(Notify { request, received }).await {
-        Ok(verdict) => error::verdict(verdict),
-        Err(_) => Refusal::out_of_service().into(),
+    match state.dispatcher.send(notify).await {
+        Ok(Notified { verdict, report }) => (error::verdict(verdict), report),
+        Err(_) => (Refusal::out_of_service().into(), None),
     }
 }
 

@@ -116,6 +116,16 @@ impl Outcome {
         }
     }
 
+    /// Takes out why, except for what was accepted.
+    pub fn into_cause(self) -> Option<Cause> {
+        match self {
+            Self::Accepted => None,
+            Self::Rejected(cause) | Self::Permanent(cause) | Self::Transient { cause, .. } => {
+                Some(cause)
+            }
+        }
+    }
+
     /// Returns why, except for what was accepted.
     pub const fn cause(&self) -> Option<&Cause> {
         match self {

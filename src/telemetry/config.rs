@@ -112,10 +112,45 @@ pub struct SentryConfig {
     pub dsn_file: Option<std::path::PathBuf>,
 }
 
+impl SentryConfig {
+    /// Whether this names a project at Sentry, as far as this build can tell.
+    pub fn is_dsn(text: &str) -> bool {
+        #[cfg(feature = "sentry")]
+        return text.parse::<sentry_types::Dsn>().is_ok();
+        #[cfg(not(feature = "sentry"))]
+        return !text.is_empty();
+    }
+}
+
 /// Traces.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct OtlpConfig {
-    /// The collector's endpoint.
+    /// The collector's URL.
     pub endpoint: Option<String>,
+}
+
+/// Where collectors take traces, below their URL:
+/// <https://opentelemetry.io/docs/specs/otlp/#otlphttp-request>.
+const TRACES_PATH: &str = "/v1/traces";
+
+impl OtlpConfig {
+    /// Returns the URL for traces, if the configuration names a collector.
+    pub fn traces_url(&self) -> Option<String> {
+        let url = self.endpoint.as_deref()?.trim_end_matches('/');
+        let base = url.strip_suffix(TRACES_PATH).unwrap_or(url);
+        Some(format!("{base}{TRACES_PATH}"))
+    }
+
+    /// Whether traces are to be sent: the configuration names a collector, or the standard
+    /// variables do (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>).
+    pub fn is_wanted(&self, env: &dyn Fn(&str) -> Option<String>) -> bool {
+        let is =
+            |name: &str, value: &str| env(name).is_some_and(|it| it.eq_ignore_ascii_case(value));
+        let is_set = |name: &str| env(name).is_some_and(|value| !value.is_empty());
+        let named = self.endpoint.is_some()
+            || is_set("OTEL_EXPORTER_OTLP_ENDPOINT")
+            || is_set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+        named && !is("OTEL_SDK_DISABLED", "true") && !is("OTEL_TRACES_EXPORTER", "none")
+    }
 }

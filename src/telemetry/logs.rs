@@ -1,19 +1,47 @@
 //! Logs as text or JSON, on standard error. Pushkeys are shown only as short hashes.
+//!
+//! `ARCHITECTURE.md` says what each level means.
+
+pub mod json;
+pub mod seldom;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::fmt;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing::Subscriber;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use super::config::{LogConfig, LogFormat, LogLevel};
+use json::{JsonEvent, JsonFields};
 
-/// Starts logging for the process. `filter` (the value of `RUST_LOG`) goes before `log.level`.
+pub use seldom::Seldom;
+
+/// What these say at every level of ours helps nobody.
+const OTHERS: &str = "actix_server=warn,h2=warn,rustls=warn";
+
+/// The longest id of an event, an app or a user that is shown; Matrix allows 255 bytes
+/// (<https://spec.matrix.org/latest/appendices/#common-identifier-format>).
+const MAX_ID_BYTES: usize = 255;
+
+/// Returns what is logged. `wanted` (the value of `RUST_LOG`) goes before `log.level`.
 ///
 /// # Errors
 ///
-/// Returns an error if logging was started before.
-pub fn start(config: &LogConfig, filter: Option<&str>) -> Result<(), TryInitError> {
+/// Returns why `wanted` cannot be understood.
+pub(super) fn filter(config: &LogConfig, wanted: Option<&str>) -> Result<EnvFilter, String> {
+    match wanted.filter(|wanted| !wanted.is_empty()) {
+        Some(wanted) => EnvFilter::try_new(wanted).map_err(|error| error.to_string()),
+        None => Ok(from_config(config)),
+    }
+}
+
+/// Returns what is logged where nobody asks for anything else.
+pub(super) fn from_config(config: &LogConfig) -> EnvFilter {
     let level = match config.level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",
@@ -21,20 +49,46 @@ pub fn start(config: &LogConfig, filter: Option<&str>) -> Result<(), TryInitErro
         LogLevel::Debug => "debug",
         LogLevel::Trace => "trace",
     };
-    let filter = filter
-        .and_then(|filter| EnvFilter::try_new(filter).ok())
-        // At every level our own rooms speak first; what actix and rustls say helps nobody.
-        .unwrap_or_else(|| {
-            EnvFilter::new(format!("{level},actix_server=warn,h2=warn,rustls=warn"))
-        });
-    let builder = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(filter);
-    match config.format {
-        LogFormat::Text => builder.finish().try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
+    EnvFilter::new(format!("{level},{OTHERS}"))
+}
+
+/// Returns what writes the log to standard error.
+pub(super) fn to_stderr<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    layer(format, io::stderr, io::stderr().is_terminal())
+}
+
+/// Returns what writes the log.
+fn layer<S, W>(format: LogFormat, writer: W, colours: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    match format {
+        LogFormat::Text => layer.with_ansi(colours).boxed(),
+        LogFormat::Json => layer
+            .with_ansi(false)
+            .event_format(JsonEvent)
+            .fmt_fields(JsonFields)
+            .boxed(),
     }
+}
+
+/// Returns a duration as logs show it.
+pub fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Returns an id that others made up, no longer than one of Matrix can be.
+pub fn cut(id: &str) -> &str {
+    let mut end = id.len().min(MAX_ID_BYTES);
+    while !id.is_char_boundary(end) {
+        end -= 1;
+    }
+    &id[..end]
 }
 
 /// A pushkey as logs and pages may show it: eight hexadecimal digits of a hash.

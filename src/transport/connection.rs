@@ -217,7 +217,7 @@ impl Connection {
         };
         let (id, host) = (self.id.0, self.authority.host());
         if error.reason() == Some(Reason::NO_ERROR) {
-            tracing::info!(id, host, %error, "the peer is closing the connection");
+            tracing::debug!(id, host, %error, "the peer is closing the connection");
         } else {
             tracing::warn!(id, host, %error, "the peer is closing the connection");
         }

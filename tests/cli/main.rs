@@ -1,23 +1,31 @@
 //! The program from the outside: the built binary, its commands, exit codes and signals.
 //!
 //! `commands`, `keys`, `manual`, `online`, `render` and `send` end by themselves (the last three with
-//! simulated `providers`); `health`, `serve` and `signals` run the gateway as a `process`.
+//! simulated `providers`); `health`, `serve`, `signals`, `systemd` and what is sent to a `collector`
+//! run the gateway as a `process`.
 
 #![cfg(test)]
 
+#[cfg(any(feature = "otlp", feature = "sentry"))]
+mod collector;
 mod commands;
 mod health;
 mod keys;
 mod manual;
 mod online;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod process;
 mod providers;
 #[path = "../gateway/helpers/proxy.rs"]
 mod proxy;
 mod render;
 mod send;
+#[cfg(feature = "sentry")]
+mod sentry;
 mod serve;
 mod signals;
+mod systemd;
 
 use std::fs;
 use std::path::Path;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::Folder;
 
 /// Far longer than anything here takes: a hanging test ends with a message.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running gateway; killed when dropped.
 pub(crate) struct Process {
@@ -22,8 +22,14 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the program in a folder.
     pub(crate) fn start(folder: &Folder, args: &[&str]) -> Self {
+        Self::start_with(folder, args, &[])
+    }
+
+    /// Starts the program in a folder, with variables of an environment.
+    pub(crate) fn start_with(folder: &Folder, args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut child = folder
             .peregrine(args)
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -98,13 +104,24 @@ impl Drop for Process {
 
 /// Sends a request; returns status and body, or `None` if the connection ends without an answer.
 pub(crate) fn ask(to: SocketAddr, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+    ask_with(to, method, path, "", body)
+}
+
+/// Sends a request with further header lines, each ended by CR LF.
+pub(crate) fn ask_with(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // As curl sends it.
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\
          Content-Length: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Connection: close\r\n\r\n{body}",
+         {headers}Connection: close\r\n\r\n{body}",
         body.len(),
     );
     stream.write_all(request.as_bytes()).unwrap();

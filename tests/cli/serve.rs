@@ -108,3 +108,23 @@ fn a_wrong_configuration_is_78_and_says_where() {
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("missing.yaml"), "{said}");
 }
+
+#[test]
+fn the_environment_decides_what_is_logged() {
+    let folder = Folder::with(&format!(
+        "{PORTS}log: {{level: error}}\napps: {{a: {{type: log}}}}\n"
+    ));
+    let mut told = Process::start_with(&folder, &[], &[("RUST_LOG", "info")]);
+    told.listens_for("notifications");
+
+    // What cannot be read leaves it to the configuration.
+    let config = format!("{PORTS}log: {{format: json}}\napps: {{a: {{type: log}}}}\n");
+    let folder = Folder::with(&config);
+    let mut told = Process::start_with(&folder, &[], &[("RUST_LOG", "peregrine=loud")]);
+    let remark = told.says("cannot read $RUST_LOG");
+    assert!(
+        remark.starts_with('{') && remark.contains("\"level\":\"WARN\""),
+        "{remark}"
+    );
+    told.says("listening for notifications");
+}

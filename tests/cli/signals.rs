@@ -10,20 +10,25 @@ use crate::process::{Process, ask, begin_notify, notify};
 
 const LOG: &str = "http: {port: 0}\nadmin: {bind: '127.0.0.1:0'}\napps:\n  a: {type: log}\n";
 
-const TOKEN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub(crate) const TOKEN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-/// A gateway with the app `ios` at a simulated APNs.
-fn start_with_apns() -> (Apns, Folder, Process) {
+/// A configuration with the app `ios` at a simulated APNs, and sections of the caller's.
+pub(crate) fn apns_app(sections: &str) -> (Apns, Folder) {
     let key = ProviderKey::new("KEY0000001", "TEAM000001", &["org.example"]);
     let apple = Apns::start(Options::default().key(&key));
     let folder = Folder::with(&format!(
-        "{LOG}  ios:\n    type: apns\n    keyfile: AuthKey_KEY0000001.p8\n    \
+        "{sections}{LOG}  ios:\n    type: apns\n    keyfile: AuthKey_KEY0000001.p8\n    \
          key_id: KEY0000001\n    team_id: TEAM000001\n    topic: org.example\n    \
          convert_device_token_to_hex: false\n    endpoint: {}\ntls: {{ca_file: ca.pem}}\n",
         apple.url(),
     ));
     let _ = key.write(folder.path());
     let _ = apple.write_ca(folder.path());
+    (apple, folder)
+}
+
+fn start_with_apns() -> (Apns, Folder, Process) {
+    let (apple, folder) = apns_app("");
     let gateway = Process::start(&folder, &[]);
     (apple, folder, gateway)
 }

@@ -8,6 +8,7 @@
 mod apns;
 mod fcm;
 mod helpers;
+mod logs;
 mod notify;
 mod ops;
 mod page;

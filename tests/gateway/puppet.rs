@@ -28,6 +28,7 @@ enum Fate {
     Failed,
     Held,
     Panics,
+    Shouts,
 }
 
 impl Fate {
@@ -38,6 +39,7 @@ impl Fate {
             Some("failed") => Self::Failed,
             Some("held") => Self::Held,
             Some("panics") => Self::Panics,
+            Some("shouts") => Self::Shouts,
             _ => Self::Accepted,
         }
     }
@@ -155,8 +157,12 @@ impl Provider for Puppet {
         let fate = Fate::of(&push.device().pushkey);
         let here = thread::current().id();
         self.0.arrivals.send_modify(|arrivals| arrivals.push(here));
-        if fate == Fate::Panics && !self.0.panics_once.swap(true, Ordering::SeqCst) {
-            panic_quietly();
+        let is_first = || !self.0.panics_once.swap(true, Ordering::SeqCst);
+        match fate {
+            Fate::Panics if is_first() => panic_quietly(),
+            // Past the panic hook, for tests that read what it says.
+            Fate::Shouts if is_first() => panic!("for {}", push.device().pushkey),
+            _ => {}
         }
         let mut let_go = self.0.let_go.subscribe();
         async move {
@@ -165,7 +171,7 @@ impl Provider for Puppet {
                     let _ = let_go.wait_for(|&let_go| let_go).await;
                     Outcome::Accepted
                 }
-                Fate::Accepted | Fate::Panics => Outcome::Accepted,
+                Fate::Accepted | Fate::Panics | Fate::Shouts => Outcome::Accepted,
                 Fate::Rejected => Outcome::Rejected(Cause::new("unregistered")),
                 Fate::Dropped => Outcome::Permanent(Cause::new("too_large")),
                 Fate::Failed => Outcome::Transient {

@@ -51,7 +51,7 @@ impl Play {
             &self.config.retry,
             leave,
         );
-        self.stage.thread.run_until(delivery).await
+        self.stage.thread.run_until(delivery).await.delivery
     }
 
     fn attempts(&self) -> usize {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::tally::Fate;
+use crate::dispatch::ending::Fate;
 
 /// A detail is written anew after this long: under an outage nobody reads each of them.
 const FRESH: Duration = Duration::from_secs(1);

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::latency::{Counts, Percentiles};
-use super::tally::{Fate, Fates};
+use super::tally::Fates;
+use crate::dispatch::ending::Fate;
 
 /// Samples that are kept: five minutes.
 pub const LENGTH: usize = 300;

@@ -19,4 +19,3 @@ pub use data::Status;
 pub use lookout::{Lookout, Query, STEP};
 pub use recents::{Recents, Settled};
 pub use record::Record;
-pub use tally::Fate;

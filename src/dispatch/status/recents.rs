@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::tally::Fate;
+use crate::dispatch::ending::{Ending, Fate};
 use crate::dispatch::lane::Lane;
 use crate::telemetry::logs::ShortHash;
 
@@ -52,13 +52,7 @@ pub struct Settled<'a> {
     /// Its pushkey: only a hash of it is kept.
     pub pushkey: &'a str,
     /// What came of it.
-    pub fate: Fate,
-    /// Why; empty for what was accepted.
-    pub reason: &'static str,
-    /// What exactly. Never content, never a pushkey.
-    pub detail: Option<&'a str>,
-    /// How long that took.
-    pub took: Duration,
+    pub ending: &'a Ending,
     /// When the rejection was learnt that is answered from memory.
     pub known_since: Option<Instant>,
 }
@@ -82,21 +76,6 @@ pub struct Entry {
     pub known_since: Option<Instant>,
 }
 
-impl<'a> Settled<'a> {
-    /// Describes a push of which there is no more to say.
-    pub fn new(lane: Option<&'a Lane>, pushkey: &'a str, fate: Fate, reason: &'static str) -> Self {
-        Self {
-            lane,
-            pushkey,
-            fate,
-            reason,
-            detail: None,
-            took: Duration::ZERO,
-            known_since: None,
-        }
-    }
-}
-
 impl Default for Recents {
     fn default() -> Self {
         Self {
@@ -116,9 +95,12 @@ impl Recents {
         }
         let mut desk = lock(&self.desks[worker % DESKS]);
         let desk = desk.get_or_insert_with(|| Box::new(Desk::new(now)));
-        let (ring, capacity) = match settled.fate {
-            Fate::Rejected | Fate::RejectedFromMemory => (&mut desk.rejected, REJECTED),
-            Fate::Accepted | Fate::Duplicate => {
+        let ending = settled.ending;
+        let (ring, capacity) = match ending.fate {
+            Fate::Rejected | Fate::RejectedFromMemory | Fate::UnknownApp => {
+                (&mut desk.rejected, REJECTED)
+            }
+            Fate::Accepted | Fate::Duplicate | Fate::Coalesced => {
                 let next = desk.whole.max(now) + PACE;
                 if next > now + BURST {
                     self.left_out.fetch_add(1, Ordering::Relaxed);
@@ -127,9 +109,11 @@ impl Recents {
                 desk.whole = next;
                 (&mut desk.passed, PASSED)
             }
-            Fate::Transient | Fate::Permanent | Fate::Shed | Fate::RateLimited => {
-                (&mut desk.failed, FAILED)
-            }
+            Fate::Transient
+            | Fate::Permanent
+            | Fate::Shed
+            | Fate::RateLimited
+            | Fate::AmbiguousApp => (&mut desk.failed, FAILED),
         };
         if ring.len() == capacity {
             ring.pop_front();
@@ -137,9 +121,9 @@ impl Recents {
         ring.push_back(Entry {
             at: now,
             pushkey: ShortHash(settled.pushkey).bits(),
-            took: settled.took,
-            fate: settled.fate,
-            reason: settled.reason,
+            took: ending.took,
+            fate: ending.fate,
+            reason: ending.reason,
             app: settled.lane.map(|lane| lane.app.metrics.app().clone()),
             known_since: settled.known_since,
         });
@@ -189,9 +173,16 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+    use crate::dispatch::verdict::Settlement;
 
     fn note(recents: &Recents, worker: usize, pushkey: &str, fate: Fate) {
-        recents.note(worker, &Settled::new(None, pushkey, fate, "because"));
+        let settled = Settled {
+            lane: None,
+            pushkey,
+            ending: &Ending::at_once(Settlement::Done, fate, "because"),
+            known_since: None,
+        };
+        recents.note(worker, &settled);
     }
 
     fn of(recents: &Recents, pushkey: &str) -> Vec<Entry> {

@@ -31,11 +31,11 @@ impl Record {
 
     /// Counts a settled push.
     pub(super) fn count(&self, worker: usize, settled: &Settled<'_>, now: Instant) {
-        let fate = settled.fate;
-        self.tally.count(worker, fate, settled.took);
-        if fate.is_error() {
-            let detail = settled.detail;
-            self.errors.note(fate, settled.reason, detail, now);
+        let ending = settled.ending;
+        self.tally.count(worker, ending.fate, ending.took);
+        if ending.fate.is_error() {
+            let detail = ending.detail.as_deref();
+            self.errors.note(ending.fate, ending.reason, detail, now);
         }
     }
 

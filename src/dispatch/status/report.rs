@@ -10,8 +10,9 @@ use super::data::{
 use super::history::{LENGTH, Sample};
 use super::latency::{Percentiles, in_milliseconds};
 use super::lookout::{Process, Query, STEP, milliseconds};
-use super::tally::{Fate, Fates};
+use super::tally::Fates;
 use crate::dispatch::circuit;
+use crate::dispatch::ending::Fate;
 use crate::dispatch::lane::Lane;
 use crate::dispatch::limits;
 use crate::dispatch::memory::Memory;

@@ -1,58 +1,26 @@
 //! The access line.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use actix::Actor as _;
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
 use serde_json::Value;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::{NOTIFY, Scripted, state};
 use crate::http::{PublicState, TrustedProxies, configure};
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
-}
+use crate::telemetry::config::LogFormat;
+use crate::telemetry::logs::testing::Collecting;
 
 /// Sends one request and returns the log it left, line by line.
 async fn log_of(state: PublicState, request: TestRequest) -> Vec<Value> {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_max_level(tracing::Level::INFO)
-        .with_writer(lines.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let log = Collecting::begin(LogFormat::Json);
     let routes = move |routes: &mut web::ServiceConfig| configure(routes, state.clone());
     let app = init_service(App::new().configure(routes)).await;
     call_service(&app, request.to_request()).await;
-    let written = lines.0.lock().unwrap().clone();
-    String::from_utf8(written)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    let parse = |line: &String| serde_json::from_str(line).unwrap();
+    log.lines().iter().map(parse).collect()
 }
 
 fn request(body: &str) -> TestRequest {
@@ -80,7 +48,6 @@ async fn one_line_says_who_and_what() {
     assert_eq!(line["request_id"], "req-1");
     assert_eq!(line["client"], "127.0.0.1");
     assert_eq!(line["status"], 200);
-    assert_eq!(line["devices"], 2);
     assert_eq!(line["event_id"], "$ev");
     assert!(line["ms"].is_u64());
     let text = line.to_string();
@@ -93,8 +60,20 @@ async fn refused_bodies_have_a_line_too() {
     let lines = log_of(state, request("{")).await;
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["status"], 400);
-    assert_eq!(lines[0]["devices"], 0);
+    assert_eq!(lines[0]["errcode"], "M_NOT_JSON");
     assert!(lines[0].get("event_id").is_none());
+    assert!(lines[0].get("devices").is_none());
+}
+
+#[actix_web::test]
+async fn refused_heads_have_a_line_too() {
+    let state = state(Scripted::default().start().recipient());
+    let request = request(BODY).insert_header(("X-Large", "x".repeat(70_000)));
+    let lines = log_of(state, request).await;
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["status"], 431);
+    assert_eq!(lines[0]["errcode"], "M_TOO_LARGE");
+    assert_eq!(lines[0]["request_id"], "req-1");
 }
 
 #[actix_web::test]

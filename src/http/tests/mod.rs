@@ -23,15 +23,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{PublicState, TrustedProxies, configure, service};
-use crate::dispatch::{Notify, Verdict};
+use super::{NOTIFY, PublicState, TrustedProxies, configure, service};
+use crate::dispatch::{Notified, Notify, Verdict};
 use crate::telemetry::Metrics;
 use crate::telemetry::config::AccessConfig;
 
 /// Longer than anything here takes, so that a hanging test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-const NOTIFY: &str = "/_matrix/push/v1/notify";
 
 const BODY: &str = r#"{"notification":{"event_id":"$e","devices":[{"app_id":"a","pushkey":"k"}]}}"#;
 
@@ -68,7 +66,9 @@ impl Handler<Notify> for Scripted {
         let settled = Verdict::Settled {
             rejected: Vec::new(),
         };
-        actix::MessageResult(verdict.unwrap_or(settled))
+        let verdict = verdict.unwrap_or(settled);
+        let report = None;
+        actix::MessageResult(Notified { verdict, report })
     }
 }
 

@@ -143,7 +143,7 @@ impl ProviderToken {
         now: Now,
     ) -> Result<Bearer, jsonwebtoken::errors::Error> {
         let bearer = self.mint(now)?;
-        tracing::info!(team_id = %self.team_id, key_id = %self.key_id, "minted a provider token");
+        tracing::info!(team_id = &*self.team_id, key_id = &*self.key_id, "provider token minted");
         *current = Some(Minted {
             bearer: bearer.clone(),
             at: now,

@@ -125,7 +125,12 @@ impl AccessTokens {
     pub(super) async fn get(&self, clients: &TokenClients) -> Result<HeaderValue, Outcome> {
         let renew = || {
             let (account, clients) = (self.account.clone(), clients.clone());
-            async move { account.renew(&clients).await }
+            async move {
+                let fresh = account.renew(&clients).await?;
+                let (account, valid_seconds) = (account.describe(), fresh.valid_for.as_secs());
+                tracing::info!(account, valid_seconds, "access token fetched");
+                Ok(fresh)
+            }
         };
         self.cache.get(renew).await
     }

@@ -28,7 +28,7 @@ impl Provider for Plan {
     fn send(&self, push: Push, _deadline: Instant) -> impl Future<Output = Outcome> + 'static {
         let view = push.view(self.view);
         tracing::info!(
-            app = %self.app,
+            app = &*self.app,
             pushkey = %ShortHash(&view.device.pushkey),
             event_id = view.event_id,
             room_id = view.room_id,

@@ -1,7 +1,10 @@
 //! From the first signal to the end: what the service manager and the operator can ask of a
-//! running gateway.
+//! running gateway, and what the service manager (`systemd`) is told of it.
+
+mod systemd;
 
 use std::io;
+use std::pin::pin;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -43,11 +46,11 @@ impl Signals {
 }
 
 /// Runs a gateway until SIGTERM or SIGINT, then drains it; a second signal ends it at once. SIGHUP
-/// calls `reload`.
+/// calls `reload`, which returns whether the new configuration is in force.
 pub async fn run_until_stopped(
     signals: Signals,
     mut gateway: Gateway,
-    reload: impl Fn(&Gateway),
+    reload: impl Fn(&Gateway) -> bool,
 ) -> Ended {
     let Signals {
         mut terminate,
@@ -61,21 +64,30 @@ pub async fn run_until_stopped(
         }
     };
 
+    let mut watchdog = pin!(systemd::watchdog(gateway.pulse()));
+    systemd::ready(format_args!("serving {}", gateway.summary()));
     loop {
         tokio::select! {
             signal = stop() => {
                 tracing::info!(signal, "stopping: pushes in flight are settled first");
                 break;
             }
-            _ = hang_up.recv() => reload(&gateway),
+            _ = hang_up.recv() => {
+                systemd::reloading();
+                let remark = if reload(&gateway) { "" } else { "; the last reload was refused" };
+                systemd::ready(format_args!("serving {}{remark}", gateway.summary()));
+            }
             () = gateway.ended() => {
                 tracing::error!("a listener ended by itself");
                 return Ended::Failed;
             }
+            never = &mut watchdog => match never {},
         }
     }
+    systemd::stopping("settling the pushes in flight");
     let drained = tokio::select! {
         drained = gateway.drain() => drained,
+        never = &mut watchdog => match never {},
         signal = stop() => {
             tracing::warn!(signal, "stopped at once; homeservers will repeat what was left");
             return Ended::CutShort;
