@@ -24,6 +24,8 @@ pub struct Metrics {
     pushes: Family<PushLabels, Counter>,
     push_duration: Histograms<AppLabel>,
     notify_duration: Histograms<StatusLabel>,
+    /// What nearly every notification counts in, found once.
+    accepted: (Counter, Histogram),
     attempts: Family<AttemptLabels, Counter>,
     in_flight: Family<AppLabel, Gauge>,
     shed: Family<CauseLabels, Counter>,
@@ -172,8 +174,15 @@ impl Metrics {
             "alarms",
             "Answers that only the operator can mend: credentials, topic, project, payload",
         );
+        let accepted = (
+            notifications.get_or_create_owned(&OutcomeLabel {
+                outcome: "accepted",
+            }),
+            notify_duration.get_or_create_owned(&StatusLabel { status: 200 }),
+        );
         Arc::new(Self {
             registry: std::mem::take(registry),
+            accepted,
             notifications,
             pushes,
             push_duration,
@@ -204,7 +213,13 @@ impl Metrics {
 
     /// Counts an answered `/notify` request.
     pub fn notified(&self, status: u16, took: Duration) {
-        let outcome = if status == 200 { "accepted" } else { "failed" };
+        if status == 200 {
+            let (notifications, duration) = &self.accepted;
+            notifications.inc();
+            duration.observe(took.as_secs_f64());
+            return;
+        }
+        let outcome = "failed";
         self.notifications
             .get_or_create(&OutcomeLabel { outcome })
             .inc();
@@ -234,6 +249,16 @@ impl Metrics {
             connections: self.connections.get_or_create_owned(&label),
             circuit_open: self.circuit_open.get_or_create_owned(&label),
             push_duration: self.push_duration.get_or_create_owned(&label),
+            accepted: self.pushes.get_or_create_owned(&PushLabels {
+                app: app.clone(),
+                provider,
+                outcome: "accepted",
+                reason: "",
+            }),
+            attempts_ok: self.attempts.get_or_create_owned(&AttemptLabels {
+                app: app.clone(),
+                result: "ok",
+            }),
             all: self.clone(),
             app,
             provider,
@@ -254,6 +279,9 @@ pub struct AppMetrics {
     /// 1 while the provider is left alone.
     pub circuit_open: Gauge,
     push_duration: Histogram,
+    /// What nearly every push counts in, found once.
+    accepted: Counter,
+    attempts_ok: Counter,
 }
 
 impl AppMetrics {
@@ -264,6 +292,11 @@ impl AppMetrics {
 
     /// Counts a settled push.
     pub fn settled(&self, outcome: &'static str, reason: &'static str, took: Duration) {
+        self.push_duration.observe(took.as_secs_f64());
+        if outcome == "accepted" {
+            self.accepted.inc();
+            return;
+        }
         let (app, provider) = (self.app.clone(), self.provider);
         self.all
             .pushes
@@ -274,11 +307,14 @@ impl AppMetrics {
                 reason,
             })
             .inc();
-        self.push_duration.observe(took.as_secs_f64());
     }
 
     /// Counts one attempt at the provider: `ok`, `retry` or `error`.
     pub fn attempted(&self, result: &'static str) {
+        if result == "ok" {
+            self.attempts_ok.inc();
+            return;
+        }
         self.all
             .attempts
             .get_or_create(&AttemptLabels {
