@@ -6,10 +6,9 @@
 //! `cargo bench --bench sign`. To compare two commits, run it on each with the same
 //! `--min-time 3`, on a machine at rest, and compare the medians; below 5 % is noise.
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use divan::{Bencher, black_box};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use loadtest::peers::oauth::OAuth;
 use serde_json::{Value, json};
 
 fn main() {
@@ -28,10 +27,11 @@ fn es256(bencher: Bencher) {
 /// A grant for Google's token endpoint, with a key of 2048 bits.
 #[divan::bench]
 fn rs256(bencher: Bencher) {
-    let pair = RsaKeyPair::generate(KeySize::Rsa2048);
-    let der = pair
-        .and_then(|pair| AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map(|der| der.as_ref().to_vec()));
-    let key = EncodingKey::from_rsa_der(&der.unwrap_or_default());
+    let account = OAuth::start().service_account("load").json();
+    let account: Value = serde_json::from_str(&account).unwrap_or_default();
+    let pem = account["private_key"].as_str().unwrap_or_default();
+    let key = EncodingKey::from_rsa_pem(pem.as_bytes());
+    let key = key.unwrap_or_else(|error| panic!("no key: {error}"));
     let claims = json!({
         "iss": "push@example.iam.gserviceaccount.com",
         "scope": "https://www.googleapis.com/auth/firebase.messaging",
