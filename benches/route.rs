@@ -19,14 +19,14 @@ fn name(bencher: Bencher, apps: usize) {
 }
 
 /// By the last of this many patterns, beside a thousand names.
-#[divan::bench(args = [1, 10, 100])]
+#[divan::bench(args = [1, 10, 100, 1000])]
 fn pattern(bencher: Bencher, patterns: usize) {
     let routes = routes(1000, patterns - 1, &["com.example.app.*"]);
     find(bencher, &routes, Routed::To(999 + patterns));
 }
 
 /// No app has it.
-#[divan::bench(args = [1, 10, 100])]
+#[divan::bench(args = [1, 10, 100, 1000])]
 fn nowhere(bencher: Bencher, patterns: usize) {
     find(bencher, &routes(1000, patterns, &[]), Routed::Unknown);
 }

@@ -4,10 +4,13 @@
 #   loadtest/run.sh apns
 #   loadtest/run.sh fcm --seconds 20 --connections 256 --workers 2 --latency-ms 20
 #
-# Scenarios: apns, fcm. All options: loadtest/run.sh --help
+#   loadtest/run.sh limits --rounds 5
+#
+# Scenarios: apns, fcm, limits. All options: loadtest/run.sh --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo build --release --quiet --package peregrine --package loadtest
 target=${CARGO_TARGET_DIR:-target}
-exec "$target/release/loadtest" --gateway "$target/release/peregrine" "$@"
+scenario=${1:---help}
+exec "$target/release/loadtest" "$scenario" --gateway "$target/release/peregrine" "${@:2}"

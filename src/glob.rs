@@ -21,6 +21,9 @@ enum Piece {
 }
 
 impl Glob {
+    /// The characters that stand for others.
+    pub const WILDCARDS: [char; 2] = ['*', '?'];
+
     /// Reads a pattern; every text is one.
     #[must_use]
     pub fn new(pattern: &str) -> Self {
@@ -39,7 +42,7 @@ impl Glob {
     /// Whether `text` has wildcards at all.
     #[must_use]
     pub fn is_pattern(text: &str) -> bool {
-        text.contains(['*', '?'])
+        text.contains(Self::WILDCARDS)
     }
 
     /// Whether the pattern matches the whole of `text`.

@@ -3,10 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use loadtest::driver::{self, Options};
+use loadtest::{driver, limits};
 
 fn main() -> ExitCode {
-    match driver::run(&Options::parse()) {
+    let outcome = match std::env::args().nth(1).as_deref() {
+        Some("limits" | "bare") => limits::run(&limits::Command::parse()),
+        _ => driver::run(&driver::Options::parse()),
+    };
+    match outcome {
         Ok(report) => {
             println!("{report}");
             ExitCode::SUCCESS

@@ -5,9 +5,9 @@
 //! (<https://spec.matrix.org/latest/push-gateway-api/>). An event is remembered only after the
 //! provider accepted it; a copy that arrives before waits for what comes of the first.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use ahash::AHashMap;
 use tokio::sync::watch;
 
 use super::shards::Shards;
@@ -24,7 +24,7 @@ pub struct Duplicates {
 struct Shard {
     delivered: Table<()>,
     /// The first copy of each event that is under way, with the channel its copies wait on.
-    under_way: HashMap<Key, Option<watch::Sender<Option<Settlement>>>>,
+    under_way: AHashMap<Key, Option<watch::Sender<Option<Settlement>>>>,
 }
 
 /// What is known of an event at a device.
@@ -57,7 +57,7 @@ impl Duplicates {
         Arc::new(Self {
             shards: Shards::new(|| Shard {
                 delivered: Table::new(bounds),
-                under_way: HashMap::new(),
+                under_way: AHashMap::new(),
             }),
         })
     }

@@ -3,15 +3,19 @@
 //! Globs that can match the same `app_id` are refused when the configuration is read. Should two
 //! match all the same, that is said here, so that nobody's pushkey is rejected for it.
 
-use std::collections::HashMap;
+use ahash::AHashMap;
 
 use crate::glob::Glob;
 
 /// The `app_id`s and globs of one configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
-    exact: HashMap<Box<str>, usize>,
-    globs: Vec<(Glob, usize)>,
+    exact: AHashMap<Box<str>, usize>,
+    /// By what stands before their first wildcard, so that a thousand globs cost little more than
+    /// one: only those are tried that can match.
+    globs: AHashMap<Box<str>, Vec<(Glob, usize)>>,
+    /// The lengths of `globs`' keys, each once.
+    beginnings: Vec<usize>,
 }
 
 /// Where an `app_id` leads.
@@ -21,7 +25,7 @@ pub enum Routed {
     To(usize),
     /// No app has it.
     Unknown,
-    /// More than one glob matches, that of the app with this index first: a fault of the
+    /// More than one glob matches, that of the app with this index among them: a fault of the
     /// configuration.
     Ambiguous(usize),
 }
@@ -31,8 +35,13 @@ impl Routes {
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
         let mut routes = Self::default();
         for (index, pattern) in patterns.into_iter().enumerate() {
-            if Glob::is_pattern(pattern) {
-                routes.globs.push((Glob::new(pattern), index));
+            if let Some(wildcard) = pattern.find(Glob::WILDCARDS) {
+                let beginning = pattern[..wildcard].into();
+                let globs = routes.globs.entry(beginning).or_default();
+                globs.push((Glob::new(pattern), index));
+                if !routes.beginnings.contains(&wildcard) {
+                    routes.beginnings.push(wildcard);
+                }
             } else {
                 routes.exact.insert(pattern.into(), index);
             }
@@ -46,11 +55,16 @@ impl Routes {
         if let Some(&index) = self.exact.get(app_id) {
             return Routed::To(index);
         }
-        let mut matching = self.globs.iter().filter(|(glob, _)| glob.matches(app_id));
+        let beginnings = self.beginnings.iter().filter_map(|&end| app_id.get(..end));
+        let globs = beginnings.filter_map(|beginning| self.globs.get(beginning));
+        let mut matching = globs
+            .flatten()
+            .filter(|(glob, _)| glob.matches(app_id))
+            .map(|&(_, index)| index);
         match (matching.next(), matching.next()) {
             (None, _) => Routed::Unknown,
-            (Some(&(_, index)), None) => Routed::To(index),
-            (Some(&(_, index)), Some(_)) => Routed::Ambiguous(index),
+            (Some(index), None) => Routed::To(index),
+            (Some(index), Some(other)) => Routed::Ambiguous(index.min(other)),
         }
     }
 }
@@ -67,6 +81,8 @@ mod tests {
             "org.?.app",
             "org.a.*",
             "net.*",
+            "*.élan",
+            "été?",
         ]);
         for (app_id, expected) in [
             ("com.example.ios", Routed::To(1)),
@@ -75,6 +91,11 @@ mod tests {
             ("org.b.app", Routed::To(2)),
             ("org.a.app", Routed::Ambiguous(2)),
             ("net.", Routed::To(4)),
+            ("net.élan", Routed::Ambiguous(4)),
+            ("x.élan", Routed::To(5)),
+            ("étés", Routed::To(6)),
+            ("ét", Routed::Unknown),
+            ("ééé", Routed::Unknown),
             ("im.vector", Routed::Unknown),
             ("", Routed::Unknown),
         ] {

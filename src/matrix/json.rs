@@ -121,7 +121,8 @@ impl<'de> Visitor<'de> for StringBytes {
     }
 
     fn visit_borrowed_bytes<E: Error>(self, v: &'de [u8]) -> Result<Self::Value, E> {
-        Ok(String::from_utf8_lossy(v))
+        // Faster than the lossy way for what is nearly always right.
+        Ok(std::str::from_utf8(v).map_or_else(|_| String::from_utf8_lossy(v), Cow::Borrowed))
     }
 
     fn visit_bytes<E: Error>(self, v: &[u8]) -> Result<Self::Value, E> {
@@ -192,9 +193,18 @@ impl<'de> Visitor<'de> for Elements {
     }
 }
 
+/// Up to so many members are looked for duplicates one by one.
+const FEW_MEMBERS: usize = 16;
+
 fn last_of_duplicates<'a>(
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
 ) -> Vec<(Cow<'a, str>, &'a RawValue)> {
+    // Few members, as nearly all objects have, are compared faster than sorted.
+    let few = members.len() <= FEW_MEMBERS;
+    let is_later = |i: usize| members[i + 1..].iter().any(|later| later.0 == members[i].0);
+    if few && !(0..members.len()).any(is_later) {
+        return members;
+    }
     let mut order: Vec<usize> = (0..members.len()).collect();
     order.sort_by(|&a, &b| members[a].0.cmp(&members[b].0));
     let mut keep = vec![true; members.len()];

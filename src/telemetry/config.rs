@@ -41,7 +41,7 @@ pub enum LogLevel {
     Info,
     /// Each push.
     Debug,
-    /// Each step.
+    /// Each step; in release builds, which have none of these, the same as debug.
     Trace,
 }
 

@@ -30,6 +30,8 @@ pub struct Metrics {
     notify_duration: Histograms<StatusLabel>,
     /// By status: a histogram does not tell how many it holds.
     answers: [AtomicU64; STATUSES],
+    /// What nearly every notification counts in, found once.
+    accepted: (Counter, Histogram),
     attempts: Family<AttemptLabels, Counter>,
     in_flight: Family<AppLabel, Gauge>,
     shed: Family<CauseLabels, Counter>,
@@ -178,8 +180,15 @@ impl Metrics {
             "alarms",
             "Answers that only the operator can mend: credentials, topic, project, payload",
         );
+        let accepted = (
+            notifications.get_or_create_owned(&OutcomeLabel {
+                outcome: "accepted",
+            }),
+            notify_duration.get_or_create_owned(&StatusLabel { status: 200 }),
+        );
         Arc::new(Self {
             registry: std::mem::take(registry),
+            accepted,
             notifications,
             pushes,
             push_duration,
@@ -211,16 +220,22 @@ impl Metrics {
 
     /// Counts an answered `/notify` request.
     pub fn notified(&self, status: u16, took: Duration) {
-        let outcome = if status == 200 { "accepted" } else { "failed" };
+        if let Some(count) = self.answers.get(usize::from(status)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        if status == 200 {
+            let (notifications, duration) = &self.accepted;
+            notifications.inc();
+            duration.observe(took.as_secs_f64());
+            return;
+        }
+        let outcome = "failed";
         self.notifications
             .get_or_create(&OutcomeLabel { outcome })
             .inc();
         self.notify_duration
             .get_or_create(&StatusLabel { status })
             .observe(took.as_secs_f64());
-        if let Some(count) = self.answers.get(usize::from(status)) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
     }
 
     /// Counts an optional field that was ignored.
@@ -259,6 +274,16 @@ impl Metrics {
             connections: self.connections.get_or_create_owned(&label),
             circuit_open: self.circuit_open.get_or_create_owned(&label),
             push_duration: self.push_duration.get_or_create_owned(&label),
+            accepted: self.pushes.get_or_create_owned(&PushLabels {
+                app: app.clone(),
+                provider,
+                outcome: "accepted",
+                reason: "",
+            }),
+            attempts_ok: self.attempts.get_or_create_owned(&AttemptLabels {
+                app: app.clone(),
+                result: "ok",
+            }),
             all: self.clone(),
             app,
             provider,
@@ -279,6 +304,9 @@ pub struct AppMetrics {
     /// 1 while the provider is left alone.
     pub circuit_open: Gauge,
     push_duration: Histogram,
+    /// What nearly every push counts in, found once.
+    accepted: Counter,
+    attempts_ok: Counter,
 }
 
 impl AppMetrics {
@@ -289,6 +317,11 @@ impl AppMetrics {
 
     /// Counts a settled push.
     pub fn settled(&self, outcome: &'static str, reason: &'static str, took: Duration) {
+        self.push_duration.observe(took.as_secs_f64());
+        if outcome == "accepted" {
+            self.accepted.inc();
+            return;
+        }
         let (app, provider) = (self.app.clone(), self.provider);
         self.all
             .pushes
@@ -299,11 +332,14 @@ impl AppMetrics {
                 reason,
             })
             .inc();
-        self.push_duration.observe(took.as_secs_f64());
     }
 
     /// Counts one attempt at the provider: `ok`, `retry` or `error`.
     pub fn attempted(&self, result: &'static str) {
+        if result == "ok" {
+            self.attempts_ok.inc();
+            return;
+        }
         self.all
             .attempts
             .get_or_create(&AttemptLabels {

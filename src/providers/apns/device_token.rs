@@ -43,22 +43,24 @@ pub(super) fn write_hex(pushkey: &str, form: TokenForm, path: &mut Vec<u8>) -> O
             let url_safe = pushkey.bytes().any(|byte| matches!(byte, b'-' | b'_'));
             let engine = if url_safe { URL_SAFE } else { STANDARD };
             let token = engine.decode(pushkey).ok().filter(|it| !it.is_empty())?;
-            path.reserve(2 * token.len());
-            for byte in token {
-                path.push(hex_digit(byte >> 4));
-                path.push(hex_digit(byte & 0xf));
-            }
+            path.extend(token.iter().flat_map(|byte| HEX_PAIRS[usize::from(*byte)]));
         }
     }
     Some(())
 }
 
-const fn hex_digit(nibble: u8) -> u8 {
-    match nibble {
-        0..=9 => b'0' + nibble,
-        _ => b'a' + nibble - 10,
+/// Both digits of each byte.
+const HEX_PAIRS: [[u8; 2]; 256] = {
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [HEX_DIGITS[byte >> 4], HEX_DIGITS[byte & 0xf]];
+        byte += 1;
     }
-}
+    pairs
+};
+
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests {

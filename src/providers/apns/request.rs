@@ -69,7 +69,7 @@ impl Template {
             headers.insert(AUTHORIZATION, bearer.header.clone());
         }
         let mut buffer = Uuid::encode_buffer();
-        insert(&mut headers, &APNS_ID, id.hyphenated().encode_lower(&mut buffer));
+        insert_once(&mut headers, &APNS_ID, id.hyphenated().encode_lower(&mut buffer));
         headers.insert(&APNS_TOPIC, self.topic.clone());
         if let Some(push_type) = self.push_type {
             let value = HeaderValue::from_static(push_type.as_str());
@@ -80,7 +80,7 @@ impl Template {
             headers.insert(&APNS_EXPIRATION, expires(expiration, SystemTime::now()));
         }
         if let Some(room_id) = view.room_id.filter(|_| self.collapses(view)) {
-            insert(&mut headers, &APNS_COLLAPSE_ID, &collapse_id(room_id));
+            insert_once(&mut headers, &APNS_COLLAPSE_ID, &collapse_id(room_id));
         }
         let mut request = Request::new(payload);
         *request.method_mut() = Method::POST;
@@ -103,8 +103,12 @@ impl Template {
     }
 }
 
-fn insert(headers: &mut HeaderMap, name: &'static HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+/// Inserts a value that no later request repeats. "Sensitive" keeps it out of the connection's
+/// HPACK table (RFC 7541, section 6.2.3), where it would push out the headers that do repeat;
+/// Apple asks for that and keeps the table small.
+fn insert_once(headers: &mut HeaderMap, name: &'static HeaderName, value: &str) {
+    if let Ok(mut value) = HeaderValue::from_str(value) {
+        value.set_sensitive(true);
         headers.insert(name, value);
     }
 }
