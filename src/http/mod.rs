@@ -122,12 +122,12 @@ pub fn configure_metrics(routes: &mut web::ServiceConfig, metrics: Arc<Metrics>)
 }
 
 /// What to say to a request from its head alone.
-trait Answering: Fn(&HttpRequest) -> HttpResponse + Clone + 'static {}
+trait Reply: Fn(&HttpRequest) -> HttpResponse + Clone + 'static {}
 
-impl<A: Fn(&HttpRequest) -> HttpResponse + Clone + 'static> Answering for A {}
+impl<A: Fn(&HttpRequest) -> HttpResponse + Clone + 'static> Reply for A {}
 
 /// A resource that is only read: GET and HEAD, 405 for the rest.
-fn reading(path: &str, answer: impl Answering) -> Resource {
+fn reading(path: &str, answer: impl Reply) -> Resource {
     web::resource(path)
         .route(answering(answer.clone()).method(Method::GET))
         .route(answering(answer).method(Method::HEAD))
@@ -140,7 +140,7 @@ fn nowhere() -> Route {
 }
 
 /// A route for requests whose body nobody wants.
-fn answering(answer: impl Answering) -> Route {
+fn answering(answer: impl Reply) -> Route {
     checked(web::to(move |request: HttpRequest, body: web::Payload| {
         let answer = answer(&request);
         async move { unread::answer(&request, body.into_inner(), answer).await }
