@@ -6,6 +6,7 @@
 #![cfg(test)]
 
 mod apns;
+mod book;
 mod fcm;
 mod helpers;
 mod logs;

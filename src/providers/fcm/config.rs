@@ -30,7 +30,7 @@ const MAX_TTL_SECONDS: u32 = 2_419_200;
 /// The most of a visible notification's title or text.
 const MAX_TEXT_BYTES: usize = 256;
 
-/// What an operator writes for `type: fcm`.
+/// Firebase Cloud Messaging: Android, and whatever else uses Firebase. `gcm` is the same.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Config {
     /// The Firebase project's ID (Firebase console, Project settings). If it is missing, the one in

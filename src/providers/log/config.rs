@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::providers::app::{ProviderConfig, Surroundings};
 use crate::providers::common::Common;
 
-/// What an operator writes for `type: log`.
+/// Writes the notification to the log and delivers nothing: for development.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Config {
     #[serde(flatten)]
