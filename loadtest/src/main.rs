@@ -7,9 +7,13 @@ use loadtest::driver::{self, Options};
 
 fn main() -> ExitCode {
     match driver::run(&Options::parse()) {
-        Ok(report) => {
-            println!("{report}");
-            ExitCode::SUCCESS
+        Ok(outcome) => {
+            print!("{}", outcome.text);
+            if outcome.good {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => {
             eprintln!("the load test failed: {error}");
