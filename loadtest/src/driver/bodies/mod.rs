@@ -79,6 +79,19 @@ impl Bodies {
         self.template(number).is_event()
     }
 
+    /// Counts the notifications without an event among the first so many.
+    pub(crate) fn badges(&self, notifications: u64) -> u64 {
+        let count = self.templates.len() as u64;
+        let without = |templates: &[Template]| {
+            templates
+                .iter()
+                .filter(|template| !template.is_event())
+                .count() as u64
+        };
+        let rest = usize::try_from(notifications % count).unwrap_or_default();
+        notifications / count * without(&self.templates) + without(&self.templates[..rest])
+    }
+
     /// Writes a request, head and body.
     pub(crate) fn write(&self, number: u64, request: &mut Vec<u8>) {
         let device = number / self.templates.len() as u64 % self.devices;

@@ -23,7 +23,7 @@ use line::Line;
 pub(crate) use tally::{Counts, Tally, histogram};
 
 /// How often a thread looks what is due. Finer than a timer of tokio, which knows milliseconds.
-const TICK: Duration = Duration::from_micros(250);
+const TICK: Duration = Duration::from_micros(500);
 
 /// The wait before a lost connection is opened anew.
 const RECONNECT: Duration = Duration::from_millis(20);

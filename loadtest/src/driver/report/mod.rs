@@ -75,7 +75,9 @@ pub(crate) struct Counted {
     pub(crate) sent: u64,
     /// Distinct events that providers accepted.
     pub(crate) delivered: u64,
-    /// Badge updates, which have no event, that they accepted.
+    /// Badge updates made, which have no event, and how many of them providers accepted: some
+    /// phones want none.
+    pub(crate) badges_sent: u64,
     pub(crate) badges: u64,
     /// Answered 200, and never arrived.
     pub(crate) lost: u64,
@@ -116,6 +118,7 @@ impl Run {
             truth: Counted {
                 sent: rig.sent(),
                 delivered: truth.arrived,
+                badges_sent: rig.bodies.badges(rig.sent()),
                 badges: truth.without_id,
                 lost: truth.lost,
                 doubled: truth.doubled,
@@ -201,6 +204,7 @@ impl Report {
         for run in &findings.runs {
             truth.sent += run.truth.sent;
             truth.delivered += run.truth.delivered;
+            truth.badges_sent += run.truth.badges_sent;
             truth.badges += run.truth.badges;
             truth.lost += run.truth.lost;
             truth.doubled += run.truth.doubled;

@@ -61,19 +61,25 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
             .try_for_each(|reason| writeln!(out, "  - {reason}"))?;
     }
     writeln!(out)?;
-    let truth = format!(
+    let mut text = format!(
         "{} sent, {} delivered, {} lost, {} doubled, {} rejected, {} refused by providers, \
-         {} badge updates, {} connection(s)",
+         {} connection(s)",
         truth.sent,
         truth.delivered,
         truth.lost,
         truth.doubled,
         truth.rejected,
         truth.refused,
-        truth.badges,
         truth.connections,
     );
-    line(out, "truth", &truth)?;
+    if truth.badges_sent > 0 {
+        let (badges, sent) = (truth.badges, truth.badges_sent);
+        write!(
+            text,
+            "; besides events, {badges} of {sent} badge updates arrived"
+        )?;
+    }
+    line(out, "truth", &text)?;
     for broken in &findings.broken {
         line(out, "BROKEN", broken)?;
     }
@@ -106,10 +112,16 @@ fn table_of_phases(run: &Run) -> Table {
             format!("{:.1}", phase.to - phase.from),
             format!("{:.0}", phase.pushes_per_second),
             failures(phase),
-            format!("{:.1}", phase.refusal.p99),
+            match phase.refusal.max {
+                0.0 => "-".to_owned(),
+                _ => format!("{:.1}", phase.refusal.p99),
+            },
         ];
         let latency = phase.latency.iter();
-        row.extend(latency.map(|it| format!("{:.1} / {:.1}", it.p50, it.p99)));
+        row.extend(latency.map(|it| match it.max {
+            0.0 => "-".to_owned(),
+            _ => format!("{:.1} / {:.1}", it.p50, it.p99),
+        }));
         row.push(format!("{:.0}", phase.resident_mib));
         row
     };

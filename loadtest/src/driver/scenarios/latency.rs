@@ -40,10 +40,18 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     let timeline = watch.end();
     findings.method.push(format!(
         "fixed rate of {rate:.0} notifications a second over {connections} keep-alive connections; \
-         latency counts from when each was due (corrected for coordinated omission)"
+         latency counts from when each was due (corrected for coordinated omission); {:.1} s after \
+         {:.1} s of warm-up",
+        length.as_secs_f64(),
+        options.warmup,
     ));
-    findings.method.extend(steady::around(options, &setup));
-    steady::figures(&mut findings, &measured);
+    findings.method.extend(steady::around(&setup));
+    steady::figures(
+        &mut findings,
+        &rig.groups,
+        &measured,
+        "from when it was due to its answer",
+    );
     let reached = ratio(measured.pushes_per_second, rate) * 100.0;
     findings.figure(
         "of the rate",

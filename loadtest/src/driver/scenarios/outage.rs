@@ -101,7 +101,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         "latency counts from the event to the answer 200, every repeat and wait included"
             .to_owned(),
     ];
-    findings.method.extend(steady::around(options, &setup));
+    findings.method.extend(steady::around(&setup));
     others(
         &mut findings,
         &calm,

@@ -91,7 +91,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
             length.as_secs_f64(),
         ),
     ];
-    findings.method.extend(steady::around(options, &setup));
+    findings.method.extend(steady::around(&setup));
     figures(&mut findings, &full, &over, &recovery, &after);
     findings.figure("sent again", refused.to_string(), "after the overload");
     let timeline = watch.end();

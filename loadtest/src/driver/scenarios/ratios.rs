@@ -94,7 +94,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         "entries: so many delivered events and so many rejected pushkeys went through before"
             .to_owned(),
     ];
-    findings.method.extend(steady::around(options, &base));
+    findings.method.extend(steady::around(&base));
     let first = &results[0];
     for result in &results[1..] {
         let times = ratio(result.cpu_micros, first.cpu_micros);

@@ -61,7 +61,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         "the driver takes as many cores as the gateway: throughput ends to grow at half of them"
             .to_owned(),
     ];
-    findings.method.extend(steady::around(options, &base));
+    findings.method.extend(steady::around(&base));
     let (first, last) = (&results[0], &results[results.len() - 1]);
     findings.figure(
         "throughput",

@@ -41,8 +41,13 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         "fixed rate of {rate:.0} notifications a second for {minutes} minute(s) over {connections} \
          connections; latency counts from when each was due"
     ));
-    findings.method.extend(steady::around(options, &setup));
-    steady::figures(&mut findings, &measured);
+    findings.method.extend(steady::around(&setup));
+    steady::figures(
+        &mut findings,
+        &rig.groups,
+        &measured,
+        "from when it was due to its answer",
+    );
     let samples: Vec<&Sample> = timeline
         .samples
         .iter()

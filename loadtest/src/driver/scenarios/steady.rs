@@ -70,17 +70,24 @@ fn full_load(options: &Options, progress: &Progress, setup: &Setup) -> io::Resul
     let mut findings = Findings::default();
     findings.method.push(format!(
         "closed loop: {connections} keep-alive connections, each sends the next notification when \
-         its last is answered"
+         its last is answered; {:.1} s after {:.1} s of warm-up",
+        length.as_secs_f64(),
+        options.warmup,
     ));
-    findings.method.extend(around(options, setup));
-    figures(&mut findings, &measured);
+    findings.method.extend(around(setup));
+    figures(
+        &mut findings,
+        &rig.groups,
+        &measured,
+        "from request to answer",
+    );
     let run = Run::close(&setup.name, &mut rig, timeline)?;
     findings.keep(run, Doubles::Never);
     Ok(findings)
 }
 
 /// Says what is the same in every method.
-pub(super) fn around(options: &Options, setup: &Setup) -> Vec<String> {
+pub(super) fn around(setup: &Setup) -> Vec<String> {
     let kinds: Vec<&str> = setup.kinds.iter().map(|kind| kind.name()).collect();
     let carried = if setup.recorded.is_empty() {
         format!("{:?} in each body", setup.payload).to_lowercase()
@@ -100,11 +107,7 @@ pub(super) fn around(options: &Options, setup: &Setup) -> Vec<String> {
             setup.workers,
             setup.latency.as_millis(),
         ),
-        format!(
-            "{} s after {} s of warm-up; clients and providers are simulated on the same machine",
-            options.seconds.unwrap_or(SECONDS),
-            options.warmup,
-        ),
+        "clients and providers are simulated on the same machine".to_owned(),
     ];
     if setup.entries > 0 {
         method.push(format!(
@@ -116,7 +119,7 @@ pub(super) fn around(options: &Options, setup: &Setup) -> Vec<String> {
 }
 
 /// Adds the figures of a phase.
-pub(super) fn figures(findings: &mut Findings, phase: &Phase) {
+pub(super) fn figures(findings: &mut Findings, groups: &[String], phase: &Phase, since: &str) {
     let answered = phase.settled + phase.failed.values().sum::<u64>();
     findings.figure(
         "pushes per second",
@@ -127,7 +130,17 @@ pub(super) fn figures(findings: &mut Findings, phase: &Phase) {
     findings.figure("CPU per push", cpu, "the gateway's process, user + system");
     let per_cpu = ratio(1e6, phase.cpu_micros_per_push);
     findings.figure("pushes per CPU s", format!("{per_cpu:.0}"), "");
-    latency(findings, phase, "from request to answer");
+    for (group, it) in groups.iter().zip(&phase.latency) {
+        let name = match groups {
+            [_] => "latency".to_owned(),
+            _ => format!("latency, {group}"),
+        };
+        let text = format!(
+            "p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, max {:.1} ms",
+            it.p50, it.p90, it.p99, it.p999, it.max,
+        );
+        findings.figure(&name, text, since);
+    }
     let memory = format!("{:.1} MiB", phase.resident_mib);
     findings.figure(
         "resident memory",
@@ -145,15 +158,4 @@ pub(super) fn figures(findings: &mut Findings, phase: &Phase) {
     let failed: u64 = phase.failed.values().sum();
     let answers = format!("{} × 200, {failed} others", phase.settled);
     findings.figure("answers", answers, "");
-}
-
-/// Adds the latency of a phase, for each group.
-pub(super) fn latency(findings: &mut Findings, phase: &Phase, note: &str) {
-    for it in &phase.latency {
-        let text = format!(
-            "p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, max {:.1} ms",
-            it.p50, it.p90, it.p99, it.p999, it.max,
-        );
-        findings.figure("latency", text, note);
-    }
 }

@@ -217,7 +217,7 @@ impl Tuning<'_> {
                 (1.0 - AS_GOOD) * 100.0
             ),
         ];
-        findings.method.extend(steady::around(options, &best));
+        findings.method.extend(steady::around(&best));
         findings.advice = Some(advice);
         findings
     }
