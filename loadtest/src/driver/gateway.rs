@@ -38,9 +38,9 @@ impl Gateway {
     /// Returns an error if it cannot be started or ends before it listens.
     pub(crate) fn start(binary: &Path, config: &Path, log: &Path) -> io::Result<Self> {
         let mut command = Command::new(binary);
-        NOT_INHERITED.iter().for_each(|name| {
+        for name in NOT_INHERITED {
             command.env_remove(name);
-        });
+        }
         let mut child = command
             .arg("--config")
             .arg(config)

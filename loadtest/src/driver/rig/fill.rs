@@ -21,7 +21,7 @@ impl Rig {
     /// Puts so many entries into the table of duplicates, and as many into that of rejections.
     pub(super) fn fill(&self, entries: u64, busy: &[Addressee]) -> io::Result<()> {
         let rejected = self.send(entries, &self.bodies)?;
-        let Some(gone) = self.gone(entries, busy) else {
+        let Some(gone) = gone(entries, busy) else {
             return Err(io::Error::other(
                 "cannot fill the table of rejections: browsers need keys; use apns or fcm",
             ));
@@ -59,28 +59,28 @@ impl Rig {
         load.finish()?;
         Ok(rejected)
     }
+}
 
-    /// Makes notifications to devices that are gone; none if devices need keys.
-    fn gone(&self, count: u64, busy: &[Addressee]) -> Option<Bodies> {
-        let each = count.div_ceil(busy.len() as u64);
-        let addressees: Option<Vec<Addressee>> = busy
-            .iter()
-            .map(|to| {
-                let Devices::Numbered { around, digits, .. } = to.devices else {
-                    return None;
-                };
-                let devices = Devices::Numbered {
-                    around,
-                    digits,
-                    first: FIRST_GONE,
-                    count: each,
-                };
-                Some(Addressee {
-                    devices,
-                    ..to.clone()
-                })
+/// Makes notifications to devices that are gone; none if devices need keys.
+fn gone(count: u64, busy: &[Addressee]) -> Option<Bodies> {
+    let each = count.div_ceil(busy.len() as u64);
+    let addressees: Option<Vec<Addressee>> = busy
+        .iter()
+        .map(|to| {
+            let Devices::Numbered { around, digits, .. } = to.devices else {
+                return None;
+            };
+            let devices = Devices::Numbered {
+                around,
+                digits,
+                first: FIRST_GONE,
+                count: each,
+            };
+            Some(Addressee {
+                devices,
+                ..to.clone()
             })
-            .collect();
-        Some(Bodies::new(Payload::Ids, &addressees?))
-    }
+        })
+        .collect();
+    Some(Bodies::new(Payload::Ids, &addressees?))
 }

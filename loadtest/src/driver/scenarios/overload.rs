@@ -81,7 +81,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     }
 
     let mut findings = Findings::default();
-    findings.method = vec![
+    findings.method.extend([
         format!(
             "capacity: {limit} connections in a closed loop, as many as `inflight_request_limit`"
         ),
@@ -90,7 +90,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
              {:.0} s, then half of the capacity; what was refused is sent again at the end",
             length.as_secs_f64(),
         ),
-    ];
+    ]);
     findings.method.extend(steady::around(&setup));
     figures(&mut findings, &full, &over, &recovery, &after);
     findings.figure("sent again", refused.to_string(), "after the overload");

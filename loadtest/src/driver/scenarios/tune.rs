@@ -196,14 +196,9 @@ impl Tuning<'_> {
         } else {
             best.workers.to_string()
         };
-        let keys: String = best
-            .pool
-            .yaml()
-            .lines()
-            .map(|key| format!("    {key}\n"))
-            .collect();
+        let keys = best.pool.yaml().trim_end().replace('\n', "\n    ");
         advice.yaml = format!(
-            "runtime: {{workers: {workers}}}\napps:\n  # each app of this provider\n  your.app.id:\n{keys}"
+            "runtime: {{workers: {workers}}}\napps:\n  # each app of this provider\n  your.app.id:\n    {keys}\n"
         );
         findings.method = vec![
             format!(
