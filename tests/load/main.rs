@@ -95,10 +95,18 @@ fn webpush() {
 }
 
 #[test]
+fn unifiedpush() {
+    report("unifiedpush --seconds 0.4 --connections 8");
+}
+
+#[test]
 fn mixed() {
     let report = report("mixed --seconds 0.6 --connections 8 --apps 2");
     let groups = &report["runs"][0]["timeline"]["groups"];
-    assert_eq!(*groups, serde_json::json!(["apns", "fcm", "webpush"]));
+    assert_eq!(
+        *groups,
+        serde_json::json!(["apns", "fcm", "webpush", "unifiedpush"])
+    );
     assert!(report["truth"]["badges_sent"].as_u64().unwrap() > 0);
 }
 

@@ -120,11 +120,13 @@ pub enum Kind {
     Fcm,
     /// Browsers.
     Webpush,
+    /// Phones without Google.
+    Unifiedpush,
 }
 
 impl Kind {
     /// Every provider.
-    pub(crate) const ALL: [Self; 3] = [Self::Apns, Self::Fcm, Self::Webpush];
+    pub(crate) const ALL: [Self; 4] = [Self::Apns, Self::Fcm, Self::Webpush, Self::Unifiedpush];
 
     /// Returns the value of `type` in a configuration.
     pub(crate) fn name(self) -> &'static str {
@@ -132,6 +134,7 @@ impl Kind {
             Self::Apns => "apns",
             Self::Fcm => "fcm",
             Self::Webpush => "webpush",
+            Self::Unifiedpush => "unifiedpush",
         }
     }
 }

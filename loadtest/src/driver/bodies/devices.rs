@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::driver::options::Kind;
-use crate::peers::webpush::Subscription;
 
 /// The devices of an app.
 #[derive(Debug, Clone)]
@@ -19,8 +18,18 @@ pub(crate) enum Devices {
         /// How many there are.
         count: u64,
     },
-    /// Browsers, each with its endpoint and keys.
-    Subscribed(Arc<[Subscription]>),
+    /// Devices that are registered somewhere, each with what it was given there.
+    Registered(Arc<[Registered]>),
+}
+
+/// A device that is registered at a push service. All of an app have values of the same length.
+#[derive(Debug, Clone)]
+pub(crate) struct Registered {
+    pub(crate) pushkey: String,
+    /// `endpoint` of the pusher's data.
+    pub(crate) endpoint: Option<String>,
+    /// `auth` of the pusher's data.
+    pub(crate) auth: Option<String>,
 }
 
 impl Devices {
@@ -43,7 +52,7 @@ impl Devices {
     pub(crate) fn count(&self) -> u64 {
         match self {
             Self::Numbered { count, .. } => *count,
-            Self::Subscribed(browsers) => browsers.len() as u64,
+            Self::Registered(all) => all.len() as u64,
         }
     }
 }

@@ -9,7 +9,7 @@ mod recorded;
 mod template;
 
 use super::options::Payload;
-pub(crate) use devices::Devices;
+pub(crate) use devices::{Devices, Registered};
 pub(crate) use recorded::{Recorded, read};
 use template::Template;
 

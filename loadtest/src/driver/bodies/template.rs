@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Addressee, Devices, Recorded};
+use super::{Addressee, Devices, Recorded, Registered};
 use crate::peers::Ledger;
-use crate::peers::webpush::Subscription;
 
 /// What goes into a hole.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +40,7 @@ pub(super) struct Template {
     request: Vec<u8>,
     holes: Vec<(Filling, Range<usize>)>,
     first_device: u64,
-    browsers: Option<Arc<[Subscription]>>,
+    registered: Option<Arc<[Registered]>>,
     pub(super) group: usize,
 }
 
@@ -56,7 +55,7 @@ impl Template {
         }
         let device = &mut notification["devices"][0];
         device["app_id"] = json!(to.app_id);
-        let (first_device, browsers) = match &to.devices {
+        let (first_device, registered) = match &to.devices {
             Devices::Numbered {
                 around: (before, after),
                 digits,
@@ -67,16 +66,11 @@ impl Template {
                 device["pushkey"] = json!(format!("{before}{number}{after}"));
                 (*first, None)
             }
-            Devices::Subscribed(browsers) => {
-                let first = browsers.first();
-                let length = |of: fn(&Subscription) -> &String| first.map_or(0, |it| of(it).len());
-                device["pushkey"] = json!("P".repeat(length(|it| &it.p256dh)));
-                if !device["data"].is_object() {
-                    device["data"] = json!({});
+            Devices::Registered(all) => {
+                if let Some(first) = all.first() {
+                    address(device, first);
                 }
-                device["data"]["endpoint"] = json!("U".repeat(length(|it| &it.endpoint)));
-                device["data"]["auth"] = json!("Z".repeat(length(|it| &it.auth)));
-                (0, Some(Arc::clone(browsers)))
+                (0, Some(Arc::clone(all)))
             }
         };
         let request = request(&body);
@@ -84,7 +78,7 @@ impl Template {
             holes: holes(&request),
             request: request.into_bytes(),
             first_device,
-            browsers,
+            registered,
             group: to.group,
         }
     }
@@ -98,19 +92,35 @@ impl Template {
     pub(super) fn write(&self, number: u64, device: u64, request: &mut Vec<u8>) {
         request.clear();
         request.extend_from_slice(&self.request);
-        let browser = self.browsers.as_ref();
-        let browser = browser.map(|all| &all[usize::try_from(device).unwrap_or_default()]);
-        let of_browser = |of: fn(&Subscription) -> &String| browser.map_or("", |it| of(it));
+        let all = self.registered.as_ref();
+        let own = all.map(|all| &all[usize::try_from(device).unwrap_or_default()]);
+        let pushkey = own.map_or("", |it| &it.pushkey);
+        let endpoint = own
+            .and_then(|it| it.endpoint.as_deref())
+            .unwrap_or_default();
+        let auth = own.and_then(|it| it.auth.as_deref()).unwrap_or_default();
         for (filling, place) in &self.holes {
             let hole = &mut request[place.clone()];
             match filling {
                 Filling::Event => Ledger::write_id(number, hole),
                 Filling::Device => Ledger::write_id(self.first_device + device, hole),
-                Filling::Pushkey => hole.copy_from_slice(of_browser(|it| &it.p256dh).as_bytes()),
-                Filling::Endpoint => hole.copy_from_slice(of_browser(|it| &it.endpoint).as_bytes()),
-                Filling::Auth => hole.copy_from_slice(of_browser(|it| &it.auth).as_bytes()),
+                Filling::Pushkey => hole.copy_from_slice(pushkey.as_bytes()),
+                Filling::Endpoint => hole.copy_from_slice(endpoint.as_bytes()),
+                Filling::Auth => hole.copy_from_slice(auth.as_bytes()),
             }
         }
+    }
+}
+
+/// Puts stand-ins where a registered device's values go.
+fn address(device: &mut Value, like: &Registered) {
+    device["pushkey"] = json!("P".repeat(like.pushkey.len()));
+    for (key, letter, value) in [("endpoint", "U", &like.endpoint), ("auth", "Z", &like.auth)] {
+        let Some(value) = value else { continue };
+        if !device["data"].is_object() {
+            device["data"] = json!({});
+        }
+        device["data"][key] = json!(letter.repeat(value.len()));
     }
 }
 

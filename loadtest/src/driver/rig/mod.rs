@@ -76,8 +76,7 @@ impl Setup {
             kinds: vec![kind],
             apps: options.apps.unwrap_or(1).max(busy_apps),
             busy_apps,
-            // A browser's service decrypts every message, which takes as long as encrypting it.
-            peers: if kind == Kind::Webpush { 2 } else { 1 },
+            peers: 1,
             latency: options.latency_or(0),
             workers: options.workers,
             entries: options.entries,

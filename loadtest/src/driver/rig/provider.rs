@@ -7,19 +7,20 @@ use std::sync::Arc;
 
 use rcgen::KeyPair;
 
-use crate::driver::bodies::Devices;
+use crate::driver::bodies::{Devices, Registered};
 use crate::driver::options::Kind;
 use crate::peers::apns::{self, Apns, ProviderKey};
 use crate::peers::fcm::{self, Fcm};
 use crate::peers::oauth::OAuth;
-use crate::peers::webpush::{self, Subscription, WebPush};
+use crate::peers::unifiedpush::UnifiedPush;
+use crate::peers::webpush::{self, WebPush};
 use crate::peers::{Ledger, Peer, Recording};
 
 /// Devices of an app: more than would bring the limit of each within sight.
 const DEVICES: u64 = 100_000;
 
-/// Browsers of an app; each has a key pair, which takes its time to make.
-const BROWSERS: usize = 8192;
+/// Devices of an app that are registered somewhere. Browsers have key pairs, which take time to make.
+const REGISTERED: usize = 8192;
 
 /// One simulated provider.
 pub(super) struct Provider {
@@ -37,6 +38,7 @@ impl Provider {
             Kind::Apns => apns(folder),
             Kind::Fcm => fcm(folder),
             Kind::Webpush => webpush(folder)?,
+            Kind::Unifiedpush => unifiedpush(),
         };
         peer.recording(Recording::Totals);
         peer.ledger(ledger);
@@ -86,6 +88,26 @@ fn webpush(folder: &Path) -> io::Result<(Peer, String, Devices)> {
          allow_private_addresses: true\n",
         key.display(),
     );
-    let browsers: Vec<Subscription> = (0..BROWSERS).map(|_| peer.subscribe()).collect();
-    Ok(((*peer).clone(), keys, Devices::Subscribed(browsers.into())))
+    let browser = |_| {
+        let browser = peer.subscribe();
+        Registered {
+            pushkey: browser.p256dh,
+            endpoint: Some(browser.endpoint),
+            auth: Some(browser.auth),
+        }
+    };
+    let browsers = Devices::Registered((0..REGISTERED).map(browser).collect());
+    Ok(((*peer).clone(), keys, browsers))
+}
+
+fn unifiedpush() -> (Peer, String, Devices) {
+    let peer = UnifiedPush::start();
+    let phone = |_| Registered {
+        pushkey: peer.endpoint().url,
+        endpoint: None,
+        auth: None,
+    };
+    let phones = Devices::Registered((0..REGISTERED).map(phone).collect());
+    let keys = "allow_private_addresses: true\n".to_owned();
+    ((*peer).clone(), keys, phones)
 }

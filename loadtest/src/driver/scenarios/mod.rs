@@ -63,6 +63,8 @@ scenarios! {
     "fcm" Fcm => steady::fcm,
     /// What does a push to a browser cost, encryption and all, and how many a second are there?
     "webpush" Webpush => steady::webpush,
+    /// What does a push to a phone without Google cost, and how many a second are there?
+    "unifiedpush" Unifiedpush => steady::unifiedpush,
     /// What does real traffic cost: bodies of a real homeserver, every provider, many apps?
     "mixed" Mixed => steady::mixed,
     /// How long does a push wait in the gateway at half of its capacity, or at `--rate`?

@@ -87,21 +87,9 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     let (rest, _) = watch.settle(load, "the rest", patience)?;
 
     let mut findings = Findings::default();
-    findings.method = vec![
-        format!(
-            "{pushers} devices of {apps} apps, {rate:.0} events a second; each device's events one \
-             after the other, a failed one repeated after {} ms, doubling, as Synapse does",
-            options.repeat_ms
-        ),
-        format!(
-            "the first app's provider takes requests and does not answer, then answers 429 with \
-             Retry-After: 1, then closes and refuses connections, then returns; {:.0} s each",
-            length.as_secs_f64(),
-        ),
-        "latency counts from the event to the answer 200, every repeat and wait included"
-            .to_owned(),
-    ];
-    findings.method.extend(steady::around(&setup));
+    findings
+        .method
+        .extend(method(options, &setup, pushers, rate, length));
     others(
         &mut findings,
         &calm,
@@ -143,6 +131,31 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     }
     findings.keep(run, Doubles::Possible);
     Ok(findings)
+}
+
+fn method(
+    options: &Options,
+    setup: &Setup,
+    pushers: usize,
+    rate: f64,
+    length: Duration,
+) -> Vec<String> {
+    let mut method = vec![
+        format!(
+            "{pushers} devices of {} apps, {rate:.0} events a second; each device's events one after \
+             the other, a failed one repeated after {} ms, doubling, as Synapse does",
+            setup.apps, options.repeat_ms
+        ),
+        format!(
+            "the first app's provider takes requests and does not answer, then answers 429 with \
+             Retry-After: 1, then closes and refuses connections, then returns; {:.0} s each",
+            length.as_secs_f64(),
+        ),
+        "latency counts from the event to the answer 200, every repeat and wait included"
+            .to_owned(),
+    ];
+    method.extend(steady::around(setup));
+    method
 }
 
 /// Adds what the other apps noticed.

@@ -36,6 +36,11 @@ pub(super) fn webpush(options: &Options, progress: &Progress) -> io::Result<Find
     one(options, progress, Kind::Webpush)
 }
 
+/// Pushes to phones without Google.
+pub(super) fn unifiedpush(options: &Options, progress: &Progress) -> io::Result<Findings> {
+    one(options, progress, Kind::Unifiedpush)
+}
+
 fn one(options: &Options, progress: &Progress, kind: Kind) -> io::Result<Findings> {
     full_load(options, progress, &Setup::new(options, kind))
 }
