@@ -9,17 +9,17 @@
 //! `watch` look; `report` shows what was found.
 
 mod bodies;
-mod clients;
-mod figures;
-mod gateway;
-mod machine;
+pub(crate) mod clients;
+pub(crate) mod figures;
+pub(crate) mod gateway;
+pub(crate) mod machine;
 mod options;
-mod progress;
-mod report;
-mod rig;
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod rig;
 mod scenarios;
-mod usage;
-mod watch;
+pub(crate) mod usage;
+pub(crate) mod watch;
 
 use std::fmt::Write as _;
 use std::io;

@@ -28,9 +28,10 @@ pub struct Options {
     /// Connections that homeservers keep open, each with one request under way at most.
     #[arg(long)]
     pub connections: Option<usize>,
-    /// The gateway's worker threads.
-    #[arg(long, default_value_t = 1)]
-    pub workers: usize,
+    /// The gateway's worker threads: one, if nothing is said; in `scale` and `tune` the most that are
+    /// tried, else as many as there are cores.
+    #[arg(long)]
+    pub workers: Option<usize>,
     /// How long providers take to answer, in milliseconds.
     #[arg(long)]
     pub latency_ms: Option<u64>,
@@ -99,9 +100,14 @@ impl Options {
         Duration::from_millis(self.latency_ms.unwrap_or(usual))
     }
 
+    /// Returns the gateway's worker threads.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.unwrap_or(1).max(1)
+    }
+
     /// Returns how many threads play the homeservers.
     pub(crate) fn client_threads(&self) -> usize {
-        self.client_threads.unwrap_or(self.workers / 2).max(1)
+        self.client_threads.unwrap_or(self.workers() / 2).max(1)
     }
 }
 

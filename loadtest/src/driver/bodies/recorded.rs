@@ -71,18 +71,25 @@ fn notification(file: &Path) -> io::Result<Recorded> {
     let cannot = |what: &dyn std::fmt::Display| {
         io::Error::other(format!("cannot use {}: {what}", file.display()))
     };
-    let body: Value = fs::read(file)
+    let mut body: Value = fs::read(file)
         .map_err(|error| cannot(&error))
         .and_then(|text| serde_json::from_slice(&text).map_err(|error| cannot(&error)))?;
     let devices = body["notification"]["devices"].as_array();
     if devices.is_none_or(|devices| devices.len() != 1) {
         return Err(cannot(&"it is no notification with one device"));
     }
-    let mut body = body;
     if let Some(data) = body["notification"]["devices"][0]["data"].as_object_mut() {
-        // Would drop what has no event, and let one push take another's place.
-        data.remove("events_only");
-        data.remove("only_last_per_room");
+        // The recorded device's own address, and what would drop pushes without an event or let one
+        // push take another's place.
+        for key in [
+            "endpoint",
+            "auth",
+            "p256dh",
+            "events_only",
+            "only_last_per_room",
+        ] {
+            data.remove(key);
+        }
     }
     Ok(Recorded(body))
 }

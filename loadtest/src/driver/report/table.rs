@@ -90,10 +90,11 @@ fn line(out: &mut String, name: &str, value: &str) -> std::fmt::Result {
     writeln!(out, "{name:<21}{value}")
 }
 
-/// Makes a table of phases, where a run has several that say something.
-fn phases(runs: &[Run]) -> Vec<Table> {
-    let several = |run: &&Run| run.timeline.phases.iter().filter(|it| it.measured).count() > 1;
-    runs.iter().filter(several).map(table_of_phases).collect()
+/// Makes a table of phases, where one run has several that say something.
+fn phases(runs: &[Run]) -> Option<Table> {
+    let [run] = runs else { return None };
+    let measured = run.timeline.phases.iter().filter(|phase| phase.measured);
+    (measured.count() > 1).then(|| table_of_phases(run))
 }
 
 fn table_of_phases(run: &Run) -> Table {

@@ -78,7 +78,7 @@ impl Setup {
             busy_apps,
             peers: 1,
             latency: options.latency_or(0),
-            workers: options.workers,
+            workers: options.workers(),
             entries: options.entries,
             payload: options.payload,
             recorded: Vec::new(),

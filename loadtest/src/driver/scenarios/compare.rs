@@ -16,6 +16,7 @@ use crate::driver::watch::{Phase, Watch};
 /// One of the settings that are compared.
 pub(super) struct Candidate {
     pub(super) setup: Setup,
+    pub(super) plan: Plan,
     pub(super) connections: usize,
 }
 
@@ -55,7 +56,7 @@ pub(super) fn compare(
         for (at, candidate) in candidates.iter().enumerate() {
             progress.run(&candidate.setup.name);
             let watch = &mut watches[at];
-            let load = rigs[at].load(Plan::Closed, candidate.connections)?;
+            let load = rigs[at].load(candidate.plan, candidate.connections)?;
             // Later rounds only wake what is warm.
             let warmup = if round == 1 {
                 options.warmup()

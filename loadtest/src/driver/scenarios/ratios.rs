@@ -5,6 +5,7 @@ use std::io;
 
 use super::compare::{Candidate, Result, compare};
 use super::steady;
+use crate::driver::clients::Plan;
 use crate::driver::figures::ratio;
 use crate::driver::options::Options;
 use crate::driver::progress::Progress;
@@ -72,7 +73,11 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     ];
     let candidates: Vec<Candidate> = candidates
         .drain(..)
-        .map(|(setup, connections)| Candidate { setup, connections })
+        .map(|(setup, connections)| Candidate {
+            setup,
+            plan: Plan::Closed,
+            connections,
+        })
         .collect();
     let length = options.seconds_or(SECONDS);
     let mut findings = Findings::default();

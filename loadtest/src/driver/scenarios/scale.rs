@@ -5,6 +5,7 @@ use std::io;
 use super::compare::{Candidate, compare};
 use super::ratios::table;
 use super::steady::{self, CONNECTIONS};
+use crate::driver::clients::Plan;
 use crate::driver::figures::ratio;
 use crate::driver::machine::Machine;
 use crate::driver::options::Options;
@@ -17,11 +18,10 @@ const SECONDS: f64 = 3.0;
 
 /// Runs the scenario.
 pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings> {
-    let most = if options.workers > 1 {
-        options.workers
-    } else {
-        Machine::look().cores
-    };
+    let most = options
+        .workers
+        .unwrap_or_else(|| Machine::look().cores)
+        .max(1);
     let base = Setup::new(options, options.provider);
     let candidate = |workers: usize| {
         // A provider's thread takes about as much CPU as half a worker.
@@ -37,6 +37,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         };
         Candidate {
             setup,
+            plan: Plan::Closed,
             connections: options.connections.unwrap_or(CONNECTIONS * workers),
         }
     };

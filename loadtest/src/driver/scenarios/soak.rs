@@ -16,6 +16,9 @@ use crate::driver::watch::{Sample, Watch};
 /// How long it lasts if nothing is said.
 const MINUTES: f64 = 10.0;
 
+/// How many seconds tell what an hour brings.
+const SHORTEST_TO_TELL: f64 = 300.0;
+
 /// Runs the scenario.
 pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings> {
     let minutes = options.minutes.unwrap_or(MINUTES);
@@ -78,14 +81,18 @@ fn growth(findings: &mut Findings, samples: &[&Sample], lasted: f64) {
         })
     });
     let cpu = [early, late].map(|part| of(part, |it| ratio(it.gateway_cores * 1e6, it.settled)));
+    let grown = memory[1] - memory[0];
     let hours = lasted / 2.0 / 3600.0;
+    let pace = if lasted < SHORTEST_TO_TELL {
+        String::new()
+    } else {
+        format!(": {:+.1} MiB an hour", ratio(grown, hours))
+    };
     findings.figure(
         "memory",
         format!(
-            "{:.1} MiB in the second quarter, {:.1} in the last: {:+.1} MiB an hour",
-            memory[0],
-            memory[1],
-            ratio(memory[1] - memory[0], hours),
+            "{:.1} MiB in the second quarter, {:.1} in the last{pace}",
+            memory[0], memory[1]
         ),
         "tables grow until their window or capacity is reached",
     );

@@ -6,7 +6,8 @@ use std::io;
 use super::compare::{Candidate, Result, compare};
 use super::ratios::table;
 use super::steady;
-use crate::driver::figures::seconds;
+use crate::driver::clients::Plan;
+use crate::driver::figures::{float, seconds};
 use crate::driver::machine::Machine;
 use crate::driver::options::Options;
 use crate::driver::progress::Progress;
@@ -25,8 +26,20 @@ const AS_GOOD: f64 = 0.97;
 /// Connections to a provider that are tried.
 const POOL_CONNECTIONS: [usize; 4] = [1, 2, 4, 8];
 
+/// Share of full load at which a limit must refuse nothing.
+const BUSY: f64 = 0.7;
+
+/// Limits that are tried, in what the provider's latency alone keeps in flight.
+const TIMES_IN_FLIGHT: [u64; 4] = [1, 2, 4, 8];
+
+/// The least limit that is tried.
+const LEAST_LIMIT: u64 = 16;
+
+/// Connections of homeservers at most.
+const MOST_CONNECTIONS: usize = 4096;
+
 /// Room above what full load needs, so that a short stall is not refused.
-const ROOM: usize = 4;
+const ROOM: u64 = 4;
 
 /// The tuning so far.
 struct Tuning<'a> {
@@ -34,6 +47,8 @@ struct Tuning<'a> {
     progress: &'a Progress,
     connections: usize,
     best: Setup,
+    /// Pushes a second with the best so far.
+    per_second: f64,
     findings: Findings,
     advice: Advice,
 }
@@ -43,15 +58,10 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     let latency = options.latency_or(LATENCY);
     let millis = usize::try_from(latency.as_millis()).unwrap_or(usize::MAX);
     let cores = Machine::look().cores;
-    let most_workers = if options.workers > 1 {
-        options.workers
-    } else {
-        cores
-    };
+    let most_workers = options.workers.unwrap_or(cores).max(1);
     // Little's law: what a worker can send in the provider's latency, at some 40 pushes a millisecond.
-    let connections = options
-        .connections
-        .unwrap_or(64 + 40 * millis * most_workers.min(cores));
+    let enough = 64 + 40 * millis * most_workers.min(cores);
+    let connections = options.connections.unwrap_or(enough.min(MOST_CONNECTIONS));
     let mut tuning = Tuning {
         options,
         progress,
@@ -60,6 +70,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
             latency,
             ..Setup::new(options, options.provider)
         },
+        per_second: 0.0,
         findings: Findings::default(),
         advice: Advice {
             yaml: String::new(),
@@ -81,7 +92,7 @@ impl Tuning<'_> {
             client_threads: self.options.client_threads.unwrap_or(most.div_ceil(2)),
             ..self.best.clone()
         });
-        let (results, at) = self.sweep("runtime.workers", setups.collect())?;
+        let (results, at) = self.sweep("runtime.workers", Plan::Closed, setups.collect())?;
         self.advice.reasons.push(format!(
             "workers: {} gives {:.0} pushes a second, the most seen being {:.0}; clients and \
              provider share this machine's cores, so on a machine of its own `auto` is right if the \
@@ -102,7 +113,7 @@ impl Tuning<'_> {
             },
             ..self.best.clone()
         });
-        let (results, at) = self.sweep("pool.connections", setups.to_vec())?;
+        let (results, at) = self.sweep("pool.connections", Plan::Closed, setups.to_vec())?;
         self.advice.reasons.push(format!(
             "connections: with {} an actor gives {:.0} pushes a second, with 1 it gives {:.0}; a \
              connection carries the provider's stream limit / latency at most",
@@ -117,53 +128,69 @@ impl Tuning<'_> {
             self.advice.reasons.push(why.to_owned());
             return Ok(());
         }
-        let setups = (1..=self.best.workers).map(|actors| Setup {
+        let workers = self.best.workers;
+        // `auto`, which is one for each worker, comes first: it wins unless another is better.
+        let setups = (1..=workers).rev().map(|actors| Setup {
             name: format!("actors: {actors}"),
             pool: Pool {
-                actors: Some(actors),
+                actors: (actors < workers).then_some(actors),
                 ..self.best.pool
             },
             ..self.best.clone()
         });
-        let (results, at) = self.sweep("pool.actors", setups.collect())?;
+        let (results, at) = self.sweep("pool.actors", Plan::Closed, setups.collect())?;
         self.advice.reasons.push(format!(
-            "actors: {} give {:.0} pushes a second at {:.1} µs; fewer than workers means messages \
+            "actors: {} give {:.0} pushes a second at {:.1} µs; with fewer than workers messages go \
              between threads",
-            at + 1,
+            workers - at,
             results[at].per_second,
             results[at].cpu_micros,
         ));
         Ok(())
     }
 
+    /// Tries limits at less than full load: at full load whatever is over the limit is refused, and
+    /// what is under it only waits.
     fn inflight_limit(&mut self) -> io::Result<()> {
-        let full = self.connections;
-        let limits = [full / 4, full / 2, full, 2 * full].map(|limit| limit.max(1));
+        let rate = self.per_second * BUSY;
+        let in_flight = whole(rate * seconds(self.best.latency)).max(LEAST_LIMIT);
+        let limits = TIMES_IN_FLIGHT.map(|times| times * in_flight);
+        let with = |limit: u64| Pool {
+            inflight_limit: usize::try_from(limit).ok(),
+            ..self.best.pool
+        };
         let setups = limits.map(|limit| Setup {
             name: format!("inflight_request_limit: {limit}"),
-            pool: Pool {
-                inflight_limit: Some(limit),
-                ..self.best.pool
-            },
+            pool: with(limit),
             ..self.best.clone()
         });
-        let (results, at) = self.sweep("inflight_request_limit", setups.to_vec())?;
+        let plan = Plan::Paced { rate };
+        let (_, at) = self.sweep("inflight_request_limit", plan, setups.to_vec())?;
         let limit = limits[at] * ROOM;
-        self.best.pool.inflight_limit = Some(limit);
+        self.best.pool.inflight_limit = usize::try_from(limit).ok();
         self.advice.reasons.push(format!(
-            "inflight_request_limit: {} are in flight at {:.0} pushes a second; {ROOM} times as many \
-             are room for a stall of {:.1} s before pushes are refused with 503",
+            "inflight_request_limit: {in_flight} are in flight at {rate:.0} pushes a second, and {} \
+             are enough; {ROOM} times as many are room for a stall of {:.1} s before pushes are \
+             refused with 503",
             limits[at],
-            results[at].per_second,
-            room_for(limit - limits[at], results[at].per_second) + seconds(self.best.latency),
+            float(limit - in_flight) / rate.max(1.0),
         ));
         Ok(())
     }
 
     /// Compares setups, and takes on the first that is as good as the best.
-    fn sweep(&mut self, what: &str, setups: Vec<Setup>) -> io::Result<(Vec<Result>, usize)> {
+    fn sweep(
+        &mut self,
+        what: &str,
+        plan: Plan,
+        setups: Vec<Setup>,
+    ) -> io::Result<(Vec<Result>, usize)> {
         let connections = self.connections;
-        let candidate = |setup| Candidate { setup, connections };
+        let candidate = |setup| Candidate {
+            setup,
+            plan,
+            connections,
+        };
         let candidates: Vec<Candidate> = setups.into_iter().map(candidate).collect();
         let results = compare(
             self.options,
@@ -178,6 +205,7 @@ impl Tuning<'_> {
         let at = results.iter().position(good).unwrap_or(results.len() - 1);
         self.findings.tables.push(table(what, &results, Some(at)));
         self.best = candidates[at].setup.clone();
+        self.per_second = results[at].per_second;
         Ok((results, at))
     }
 
@@ -203,9 +231,10 @@ impl Tuning<'_> {
         findings.method = vec![
             format!(
                 "one setting after the other, each with the best of those before; {} rounds in turns \
-                 of {:.1} s; medians; {connections} connections in a closed loop",
+                 of {:.1} s; medians; {connections} connections in a closed loop, for the limit at {:.0} % of full load",
                 options.rounds,
                 options.seconds_or(SECONDS).as_secs_f64(),
+                BUSY * 100.0,
             ),
             format!(
                 "the first setting within {:.0} % of the best throughput, with nothing refused, wins",
@@ -222,8 +251,12 @@ fn most_per_second(results: &[Result]) -> f64 {
     results.iter().map(|it| it.per_second).fold(0.0, f64::max)
 }
 
-/// Returns how many seconds of pushes fit in so many places.
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn room_for(places: usize, per_second: f64) -> f64 {
-    places as f64 / per_second.max(1.0)
+/// Returns a number of pushes, without its fraction.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a number of pushes"
+)]
+fn whole(pushes: f64) -> u64 {
+    pushes as u64
 }
