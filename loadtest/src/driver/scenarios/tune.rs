@@ -7,7 +7,7 @@ use super::compare::{Candidate, Result, compare};
 use super::ratios::table;
 use super::steady;
 use crate::driver::clients::Plan;
-use crate::driver::figures::{float, seconds};
+use crate::driver::figures::seconds;
 use crate::driver::machine::Machine;
 use crate::driver::options::Options;
 use crate::driver::progress::Progress;
@@ -38,8 +38,11 @@ const LEAST_LIMIT: u64 = 16;
 /// Connections of homeservers at most.
 const MOST_CONNECTIONS: usize = 4096;
 
-/// Room above what full load needs, so that a short stall is not refused.
-const ROOM: u64 = 4;
+/// Seconds that a provider may stall before pushes are refused.
+const STALL: f64 = 2.0;
+
+/// What limits are rounded up to.
+const ROUND: u64 = 100;
 
 /// The tuning so far.
 struct Tuning<'a> {
@@ -166,14 +169,12 @@ impl Tuning<'_> {
         });
         let plan = Plan::Paced { rate };
         let (_, at) = self.sweep("inflight_request_limit", plan, setups.to_vec())?;
-        let limit = limits[at] * ROOM;
+        let limit = (limits[at] + whole(rate * STALL)).next_multiple_of(ROUND);
         self.best.pool.inflight_limit = usize::try_from(limit).ok();
         self.advice.reasons.push(format!(
             "inflight_request_limit: {in_flight} are in flight at {rate:.0} pushes a second, and {} \
-             are enough; {ROOM} times as many are room for a stall of {:.1} s before pushes are \
-             refused with 503",
+             are enough; {limit} are room for a stall of {STALL} s before pushes are refused with 503",
             limits[at],
-            float(limit - in_flight) / rate.max(1.0),
         ));
         Ok(())
     }
