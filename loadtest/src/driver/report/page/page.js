@@ -18,6 +18,7 @@ function heading() {
 }
 
 function figures() {
+  if (!report.figures.length) return;
   const tile = ({ name, value, note }) =>
     make("div", { class: "tile" },
       make("div", { class: "name" }, name),
