@@ -56,10 +56,14 @@ function card(title, unit, series, wide, draw) {
   const heading = make("h3", {}, title + " ");
   heading.append(make("span", { style: "color:var(--dim);font-weight:400" }, unit));
   const node = make("section", { class: wide ? "card wide" : "card" }, heading, legend, place);
+  let drawn = 0;
   const redraw = () => {
-    if (place.clientWidth > 0) place.replaceChildren(draw(place.clientWidth, node));
+    if (place.clientWidth === drawn) return;
+    drawn = place.clientWidth;
+    if (drawn > 0) place.replaceChildren(draw(drawn, node));
   };
-  new ResizeObserver(redraw).observe(place);
+  // In a frame of its own: drawing changes the size that is observed.
+  new ResizeObserver(() => requestAnimationFrame(redraw)).observe(place);
   return node;
 }
 
