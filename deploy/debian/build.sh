@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 # Cargo features beyond the usual ones, as in deploy/docker/Dockerfile.
-features=
+features=otlp,sentry
 
 cargo build --locked --release --package peregrine --bin peregrine --features "$features"
 

@@ -3,17 +3,25 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use loadtest::{driver, limits};
+use loadtest::driver::{self, Options, Outcome};
+use loadtest::limits;
 
 fn main() -> ExitCode {
     let outcome = match std::env::args().nth(1).as_deref() {
-        Some("limits" | "bare") => limits::run(&limits::Command::parse()),
-        _ => driver::run(&driver::Options::parse()),
+        Some("limits" | "bare") => limits::run(&limits::Command::parse()).map(|report| Outcome {
+            text: report + "\n",
+            good: true,
+        }),
+        _ => driver::run(&Options::parse()),
     };
     match outcome {
-        Ok(report) => {
-            println!("{report}");
-            ExitCode::SUCCESS
+        Ok(outcome) => {
+            print!("{}", outcome.text);
+            if outcome.good {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => {
             eprintln!("the load test failed: {error}");

@@ -1,95 +1,100 @@
-//! The gateway under load: a child process with a configuration of its own, and its CPU time.
+//! The gateway under load: a child process with a configuration of its own.
 
-use std::fs;
-use std::io::{self, BufRead as _, BufReader};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use super::usage;
+
+/// Variables that would change what the gateway does.
+const NOT_INHERITED: [&str; 8] = [
+    "RUST_LOG",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "PEREGRINE_CONFIG",
+];
+
 /// A running gateway, stopped on drop.
 #[derive(Debug)]
-pub(super) struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
     /// Where it takes notifications.
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Gateway {
-    /// Starts `binary` with the configuration file and waits until it says where it listens.
+    /// Starts `binary` with the configuration file and waits until it says where it listens. What
+    /// it says later goes to `log`.
     ///
     /// # Errors
     ///
     /// Returns an error if it cannot be started or ends before it listens.
-    pub(super) fn start(binary: &Path, config: &Path) -> io::Result<Self> {
-        let mut child = Command::new(binary)
+    pub(crate) fn start(binary: &Path, config: &Path, log: &Path) -> io::Result<Self> {
+        let mut command = Command::new(binary);
+        for name in NOT_INHERITED {
+            command.env_remove(name);
+        }
+        let mut child = command
             .arg("--config")
             .arg(config)
-            .env_remove("RUST_LOG")
-            .env_remove("HTTPS_PROXY")
-            .env_remove("https_proxy")
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()?;
-        let stderr = child
-            .stderr
-            .take()
-            .ok_or_else(|| io::Error::other("no standard error"))?;
+            .spawn()
+            .map_err(|error| {
+                io::Error::other(format!("cannot start {}: {error}", binary.display()))
+            })?;
+        let stderr = child.stderr.take();
+        let stderr = stderr.ok_or_else(|| io::Error::other("no standard error"))?;
         let mut lines = BufReader::new(stderr).lines();
+        let mut log = File::create(log)?;
         let mut said = String::new();
         let address = loop {
             let Some(line) = lines.next().transpose()? else {
                 return Err(io::Error::other(format!("the gateway ended:\n{said}")));
             };
+            writeln!(log, "{line}")?;
             if let Some(address) = public_address(&line) {
                 break address;
             }
             said.push_str(&line);
             said.push('\n');
         };
-        // What it says later is passed on, so that its pipe never fills.
+        // Read to the end, or its pipe would fill.
         std::thread::spawn(move || {
-            lines
-                .map_while(Result::ok)
-                .for_each(|line| eprintln!("{line}"));
+            lines.map_while(Result::ok).for_each(|line| {
+                let _ = writeln!(log, "{line}");
+            });
         });
         Ok(Self { child, address })
     }
 
-    /// Returns the CPU time the process has used, user and system.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error where `/proc` is not Linux's.
-    pub(super) fn cpu_time(&self) -> io::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // proc(5): fields 14 and 15 are utime and stime in clock ticks of 10 ms; the name in
-        // parentheses may hold spaces, so fields are counted behind it.
-        let fields = stat
-            .rsplit_once(')')
-            .map(|(_, rest)| rest)
-            .unwrap_or_default();
-        let ticks: u64 = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<u64>().ok())
-            .sum();
-        Ok(Duration::from_millis(ticks * 10))
+    /// Returns the CPU time the process has used.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        usage::process_cpu(self.child.id())
     }
 
-    /// Returns the resident memory in KiB.
+    /// Returns its resident memory in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        usage::resident_kib(self.child.id())
+    }
+
+    /// Returns an error if it is no longer there.
     ///
     /// # Errors
     ///
-    /// Returns an error where `/proc` is not Linux's.
-    pub(super) fn resident_kib(&self) -> io::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap_or_default();
-        Ok(line.trim().trim_end_matches(" kB").parse().unwrap_or(0))
+    /// Returns an error if the process has ended.
+    pub(crate) fn lives(&mut self) -> io::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(io::Error::other(format!("the gateway ended: {status}"))),
+        }
     }
 }
 

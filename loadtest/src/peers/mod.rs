@@ -51,6 +51,7 @@ pub mod apns;
 pub mod fcm;
 mod http1;
 mod http2;
+mod ledger;
 pub mod oauth;
 mod orders;
 mod peer;
@@ -66,6 +67,7 @@ pub mod webpush;
 mod wire;
 
 pub use answer::Answer;
+pub use ledger::{Ledger, Truth};
 pub use peer::{Peer, TokenScript};
 pub use record::{Received, Recording};
 

@@ -10,7 +10,7 @@ use super::orders::Order;
 use super::record::Received;
 use super::server::Shared;
 use super::thread::Thread;
-use super::{Answer, Recording, pki};
+use super::{Answer, Ledger, Recording, pki};
 
 /// How long the waiting methods wait before they panic.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -147,6 +147,12 @@ impl Peer {
     /// Sets how much is remembered from now on.
     pub fn recording(&self, recording: Recording) {
         self.shared.record.set_level(recording);
+    }
+
+    /// Marks every event accepted from now on in a ledger, which several peers can share. A peer
+    /// keeps the first it is given.
+    pub fn ledger(&self, ledger: &Arc<Ledger>) {
+        self.shared.record.set_ledger(Arc::clone(ledger));
     }
 
     /// Forgets all requests and counts.

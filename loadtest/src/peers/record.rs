@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 use tokio::sync::Notify;
+
+use super::ledger::Ledger;
 
 /// How much a peer remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,6 +86,7 @@ pub(super) struct Record {
     refused: AtomicUsize,
     hasher: RandomState,
     pages: Mutex<Pages>,
+    ledger: OnceLock<Arc<Ledger>>,
     arrived: Notify,
 }
 
@@ -106,6 +109,11 @@ impl Record {
             1 => Recording::Counts,
             _ => Recording::Totals,
         }
+    }
+
+    pub(super) fn set_ledger(&self, ledger: Arc<Ledger>) {
+        // A peer keeps the first.
+        let _ = self.ledger.set(ledger);
     }
 
     pub(super) fn set_level(&self, level: Recording) {
@@ -131,6 +139,11 @@ impl Record {
                     pages.doubled += usize::from(*seen > 1);
                 }
             }
+        }
+        if note.accepted
+            && let Some(ledger) = self.ledger.get()
+        {
+            ledger.arrive(note.event_id);
         }
         self.accepted
             .fetch_add(usize::from(note.accepted), Ordering::Relaxed);

@@ -24,24 +24,53 @@ struct Claims {
 
 /// The tokens seen.
 #[derive(Default)]
-pub(super) struct Tokens(Mutex<Vec<String>>);
+pub(super) struct Tokens(Mutex<Vec<Seen>>);
+
+/// A token, and what it was found good for: verifying a signature takes as long as decrypting.
+struct Seen {
+    token: String,
+    good: Vec<Good>,
+}
+
+struct Good {
+    key: String,
+    origin: String,
+    until: u64,
+}
 
 impl Tokens {
     pub(super) fn seen(&self) -> Vec<String> {
-        self.all().clone()
+        self.all().iter().map(|seen| seen.token.clone()).collect()
     }
 
     /// Checks the token of a request to a push resource of `origin`.
     pub(super) fn check(&self, headers: &HeaderMap, origin: &str) -> Result<(), Refusal> {
         let header = single(headers, "authorization");
         let (token, key) = header.ok().flatten().and_then(parts).ok_or(REFUSED)?;
-        if !self.all().iter().any(|seen| seen == token) {
-            self.all().push(token.to_owned());
+        let mut all = self.all();
+        let place = all.iter().position(|seen| seen.token == token);
+        let place = place.unwrap_or_else(|| {
+            all.push(Seen {
+                token: token.to_owned(),
+                good: Vec::new(),
+            });
+            all.len() - 1
+        });
+        let good = &mut all[place].good;
+        let now = get_current_timestamp();
+        let known = |it: &Good| it.key == key && it.origin == origin && it.until > now;
+        if !good.iter().any(known) {
+            let until = good_until(token, key, origin).ok_or(REFUSED)?;
+            good.push(Good {
+                key: key.to_owned(),
+                origin: origin.to_owned(),
+                until,
+            });
         }
-        is_good(token, key, origin).ok_or(REFUSED)
+        Ok(())
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<String>> {
+    fn all(&self) -> MutexGuard<'_, Vec<Seen>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -58,7 +87,8 @@ fn parts(header: &str) -> Option<(&str, &str)> {
     scheme.eq_ignore_ascii_case("vapid").then_some((token, key))
 }
 
-fn is_good(token: &str, key: &str, origin: &str) -> Option<()> {
+/// Checks a token; returns when it ends.
+fn good_until(token: &str, key: &str, origin: &str) -> Option<u64> {
     let point = URL_SAFE_NO_PAD.decode(key).ok()?;
     if point.len() != 65 || point[0] != 4 {
         return None;
@@ -74,5 +104,5 @@ fn is_good(token: &str, key: &str, origin: &str) -> Option<()> {
     let has_contact = claims.sub.starts_with("mailto:") || claims.sub.starts_with("https:");
     let is_url = !claims.sub.contains([' ', '<', '>']);
     let in_time = claims.exp <= get_current_timestamp() + LIFETIME;
-    (has_contact && is_url && in_time).then_some(())
+    (has_contact && is_url && in_time).then_some(claims.exp)
 }

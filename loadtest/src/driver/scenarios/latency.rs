@@ -1,0 +1,93 @@
+//! A fixed rate: how long a push takes when the gateway is not full.
+//!
+//! Notifications are due on a schedule, and their latency is measured from when they were due. A
+//! gateway that pauses thus delays all that were due meanwhile, and not only the one request that
+//! each connection had under way (coordinated omission).
+
+use std::io;
+
+use super::steady::{self, CONNECTIONS, PATIENCE, SECONDS};
+use crate::driver::clients::Plan;
+use crate::driver::figures::ratio;
+use crate::driver::options::Options;
+use crate::driver::progress::Progress;
+use crate::driver::report::{Doubles, Findings, Run};
+use crate::driver::rig::{Rig, Setup};
+use crate::driver::watch::Watch;
+
+/// Connections for a rate: some are always free.
+pub(super) const PACED_CONNECTIONS: usize = 512;
+
+/// Runs the scenario.
+pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings> {
+    let setup = Setup {
+        name: "latency".to_owned(),
+        ..Setup::new(options, options.provider)
+    };
+    let mut rig = Rig::start(options, &setup)?;
+    let length = options.seconds_or(SECONDS);
+    let mut findings = Findings::default();
+    let mut watch = Watch::new(&rig, progress, 2 * options.warmup() + length);
+    let rate = match options.rate {
+        Some(rate) => rate,
+        None => half_of_capacity(options, &rig, &mut watch, &mut findings)?,
+    };
+    let connections = options.connections.unwrap_or(PACED_CONNECTIONS);
+    let load = rig.load(Plan::Paced { rate }, connections)?;
+    watch.phase(&load, "warm-up", options.warmup(), false);
+    let measured = watch.phase(&load, "fixed rate", length, true);
+    watch.settle(load, "the rest", PATIENCE)?;
+    let timeline = watch.end();
+    findings.method.push(format!(
+        "fixed rate of {rate:.0} notifications a second over {connections} keep-alive connections; \
+         latency counts from when each was due (corrected for coordinated omission); {:.1} s after \
+         {:.1} s of warm-up",
+        length.as_secs_f64(),
+        options.warmup,
+    ));
+    findings.method.extend(steady::around(&setup));
+    steady::figures(
+        &mut findings,
+        &rig.groups,
+        &measured,
+        "from when it was due to its answer",
+    );
+    let reached = ratio(measured.pushes_per_second, rate) * 100.0;
+    findings.figure(
+        "of the rate",
+        format!("{reached:.1} %"),
+        "that was delivered in time",
+    );
+    let late = measured.lateness;
+    findings.figure(
+        "driver's lateness",
+        format!(
+            "p50 {:.2} ms, p99 {:.2} ms, max {:.1} ms",
+            late.p50, late.p99, late.max
+        ),
+        "in the latency above, though not the gateway's doing",
+    );
+    findings.keep(Run::close("latency", &mut rig, timeline)?, Doubles::Never);
+    Ok(findings)
+}
+
+/// Measures the capacity, and returns half of it.
+pub(super) fn half_of_capacity(
+    options: &Options,
+    rig: &Rig,
+    watch: &mut Watch<'_>,
+    findings: &mut Findings,
+) -> io::Result<f64> {
+    // In full load every connection waits for the provider as well.
+    let load = rig.load(Plan::Closed, 2 * CONNECTIONS)?;
+    watch.phase(&load, "warm-up", options.warmup() / 2, false);
+    let full = watch.phase(&load, "capacity", options.warmup(), false);
+    watch.settle(load, "a pause", PATIENCE)?;
+    let capacity = full.pushes_per_second;
+    findings.figure(
+        "capacity",
+        format!("{capacity:.0} pushes a second"),
+        "beside the driver on the same machine",
+    );
+    Ok((capacity / 2.0).max(1.0))
+}
