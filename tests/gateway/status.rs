@@ -239,13 +239,16 @@ async fn tells_of_each_outcome_by_the_hash_of_its_pushkey() {
     let counted: Vec<(&str, u64)> = totals.iter().map(|(key, n)| (key.as_str(), *n)).collect();
     let expected = [
         ("accepted", 2),
+        ("ambiguous_app", 0),
+        ("coalesced", 1),
         ("duplicate", 1),
         ("permanent", 1),
-        ("rate_limited", 2),
+        ("rate_limited", 1),
         ("rejected", 1),
         ("rejected_from_memory", 1),
         ("shed", 0),
         ("transient", 1),
+        ("unknown_app", 0),
     ];
     assert_eq!(counted, expected);
     let errors = status["errors"].as_array().unwrap();
