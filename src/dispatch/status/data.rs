@@ -179,6 +179,8 @@ pub struct Recent {
     pub outcome: &'static str,
     /// Why; empty for what was accepted.
     pub reason: &'static str,
+    /// How often the provider was asked.
+    pub attempts: u32,
     /// How many milliseconds that took.
     pub ms: u64,
     /// When the rejection was learnt that was answered from memory.

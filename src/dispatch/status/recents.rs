@@ -70,6 +70,8 @@ pub struct Entry {
     pub fate: Fate,
     /// Why.
     pub reason: &'static str,
+    /// How often the provider was asked.
+    pub attempts: u32,
     /// Its app, if there is one.
     pub app: Option<Arc<str>>,
     /// When the rejection was learnt that is answered from memory.
@@ -124,6 +126,7 @@ impl Recents {
             took: ending.took,
             fate: ending.fate,
             reason: ending.reason,
+            attempts: ending.attempts,
             app: settled.lane.map(|lane| lane.app.metrics.app().clone()),
             known_since: settled.known_since,
         });

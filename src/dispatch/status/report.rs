@@ -211,6 +211,7 @@ fn recent(memory: &Memory, process: Process, pushkey: Option<u32>) -> Vec<Recent
         app: entry.app,
         outcome: entry.fate.as_str(),
         reason: entry.reason,
+        attempts: entry.attempts,
         ms: whole_milliseconds(entry.took),
         known_since: entry.known_since.map(|since| process.at(since)),
     });
