@@ -174,28 +174,28 @@ fn tables(plan: &Plan, memory: &Memory) -> Tables {
 }
 
 fn errors(plan: &Plan, process: Process) -> Vec<ErrorLine> {
-    let mut errors: Vec<ErrorLine> = plan
-        .lanes
-        .iter()
-        .flat_map(|lane| {
-            let app = lane.app.metrics.app();
+    let mut lines = Vec::new();
+    for lane in &plan.lanes {
+        let app = lane.app.metrics.app();
+        lines.extend(
             lane.record
                 .errors
                 .lines()
                 .into_iter()
-                .map(|line| ErrorLine {
-                    app: app.clone(),
-                    outcome: line.fate.as_str(),
-                    reason: line.reason,
-                    detail: line.detail,
-                    count: line.count,
-                    last: process.at(line.last),
-                })
-        })
-        .collect();
-    errors.sort_by_key(|line| std::cmp::Reverse(line.last));
-    errors.truncate(ERRORS);
-    errors
+                .map(|line| (app, line)),
+        );
+    }
+    lines.sort_by_key(|(_, line)| std::cmp::Reverse(line.last));
+    lines.truncate(ERRORS);
+    let told = lines.into_iter().map(|(app, line)| ErrorLine {
+        app: app.clone(),
+        outcome: line.fate.as_str(),
+        reason: line.reason,
+        detail: line.detail,
+        count: line.count,
+        last: process.at(line.last),
+    });
+    told.collect()
 }
 
 fn recent(memory: &Memory, process: Process, pushkey: Option<u32>) -> Vec<Recent> {
