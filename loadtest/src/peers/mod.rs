@@ -57,6 +57,7 @@ mod orders;
 mod peer;
 pub mod pki;
 mod record;
+pub mod redis;
 mod script;
 mod server;
 mod service;
