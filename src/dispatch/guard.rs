@@ -160,6 +160,8 @@ fn bounds(config: &MassRejectionGuardConfig) -> Bounds {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::Judgement::PassOn;
     use super::*;
 
@@ -270,5 +272,41 @@ mod tests {
             percent: 50,
         });
         assert!(!guard.is_withholding(0));
+    }
+
+    proptest! {
+        /// Judges as one does who looks through a list of what happened within the window.
+        #[test]
+        fn agrees_with_a_plain_list(
+            min_pushes in 1..12_usize,
+            percent in 1..=100_u32,
+            steps in prop::collection::vec((0..20_u8, any::<bool>(), 0..4000_u32), 1..200),
+        ) {
+            let guard = guard(min_pushes, percent);
+            let (window, grain) = (ticks(WINDOW), ticks(GRAIN));
+            let mut list: Vec<(Key, bool, Ticks)> = Vec::new();
+            let mut now = 0;
+            for (device, dead, wait) in steps {
+                now += wait;
+                let device = Key::from(device);
+                list.retain(|&(_, _, at)| now - at <= window);
+                match list.iter_mut().find(|(known, _, _)| *known == device) {
+                    Some((_, was_dead, at)) if now - *at <= grain => *was_dead = dead,
+                    _ => {
+                        list.retain(|&(known, _, _)| known != device);
+                        list.push((device, dead, now));
+                    }
+                }
+                let deaths = list.iter().filter(|(_, dead, _)| *dead).count();
+                let share = 100 * deaths > percent as usize * list.len();
+                let suspicious = list.len() >= min_pushes && share;
+                if dead {
+                    prop_assert_eq!(withholds(&guard.rejected(device, now)), suspicious);
+                } else {
+                    guard.accepted(device, now);
+                }
+                prop_assert_eq!(guard.is_withholding(now), suspicious);
+            }
+        }
     }
 }

@@ -108,6 +108,8 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use tokio::runtime::Builder;
     use tokio::time::advance;
 
     use super::*;
@@ -181,5 +183,51 @@ mod tests {
         assert_eq!(taken(&limits, 1, 10), 2);
         limits.adjust(None);
         assert_eq!(taken(&limits, 1, 10), 10);
+    }
+
+    /// Asks after each of these waits; returns when each push was taken, and whether every refusal
+    /// named the first moment at which one is.
+    async fn ask(limits: &Limits, waits: Vec<Duration>) -> (Vec<Duration>, bool) {
+        let (start, mut taken, mut exact) = (Instant::now(), Vec::new(), true);
+        for wait in waits {
+            advance(wait).await;
+            match limits.take(1) {
+                Ok(()) => taken.push(start.elapsed()),
+                Err(wait) => {
+                    let almost = wait.saturating_sub(Duration::from_millis(1));
+                    advance(almost).await;
+                    exact &= limits.take(1).is_err();
+                    advance(wait.saturating_sub(almost)).await;
+                    exact &= limits.take(1).is_ok();
+                    taken.push(start.elapsed());
+                }
+            }
+        }
+        (taken, exact)
+    }
+
+    proptest! {
+        /// Over any stretch of time no more than a burst and what the rate allows meanwhile.
+        #[test]
+        fn never_more_than_the_rate_and_a_burst(
+            per_minute in 1..3000_u32,
+            burst in 1..40_u32,
+            waits in prop::collection::vec(0..400_u64, 1..120),
+        ) {
+            let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+            let waits = waits.into_iter().map(Duration::from_millis).collect();
+            let (taken, exact) = runtime.unwrap().block_on(async {
+                ask(&limits(per_minute, burst), waits).await
+            });
+            prop_assert!(exact, "a refusal says when");
+            let interval = Duration::from_nanos(60_000_000_000 / u64::from(per_minute));
+            for (i, &first) in taken.iter().enumerate() {
+                for (more, &last) in (1_u32..).zip(&taken[i + 1..]) {
+                    // One beyond the burst for each interval that passed.
+                    let beyond = (more + 1).saturating_sub(burst);
+                    prop_assert!(last.saturating_sub(first) >= interval * beyond);
+                }
+            }
+        }
     }
 }

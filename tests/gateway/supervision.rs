@@ -15,17 +15,22 @@ use crate::helpers::bodies::device;
 use crate::helpers::event;
 
 /// The n-th of many devices: its pushkey.
-fn pushkey(number: usize) -> String {
+pub(crate) fn pushkey(number: usize) -> String {
     device(number).0
 }
 
 /// The n-th of many devices: its token as APNs knows it.
-fn token(number: usize) -> String {
+pub(crate) fn token(number: usize) -> String {
     device(number).1
 }
 
 /// An event whose device was registered at this time.
-fn registered(app_id: &str, pushkey: &str, event_id: &str, pushkey_ts: Option<u64>) -> Value {
+pub(crate) fn registered(
+    app_id: &str,
+    pushkey: &str,
+    event_id: &str,
+    pushkey_ts: Option<u64>,
+) -> Value {
     let mut body = event(app_id, pushkey, event_id);
     body["notification"]["devices"][0]["pushkey_ts"] = json!(pushkey_ts);
     body

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use proptest::prelude::*;
+
 use super::super::config::{CircuitBreakerConfig, Config};
 use super::super::testing::{Stage, at_once, push};
 use super::*;
@@ -85,6 +87,26 @@ fn backoff_doubles_up_to_its_bound() {
     assert_eq!(backoff(&config, 3, 0.0), Duration::ZERO);
     assert_eq!(backoff(&config, 3, 0.5), Duration::from_millis(500));
     assert_eq!(backoff(&config, u32::MAX, 1.0), Duration::from_secs(8));
+}
+
+proptest! {
+    /// Whatever is configured: no wait above either bound, none below the jitter's share of it.
+    #[test]
+    fn backoff_stays_within_its_bounds(
+        base_delay_ms in 1..u64::MAX,
+        max_delay_ms in 1..u64::from(u32::MAX),
+        attempts in 1..u32::MAX,
+        jitter in 0.0..1.0,
+    ) {
+        let config = RetryConfig { base_delay_ms, max_delay_ms, ..RetryConfig::default() };
+        let wait = backoff(&config, attempts, jitter);
+        let most = backoff(&config, attempts, 1.0);
+        prop_assert!(wait <= most && most <= Duration::from_millis(max_delay_ms));
+        prop_assert!(most >= Duration::from_millis(base_delay_ms.min(max_delay_ms)));
+        prop_assert!(most <= backoff(&config, attempts.saturating_add(1), 1.0));
+        let share = most.mul_f64(jitter);
+        prop_assert!(wait.abs_diff(share) <= Duration::from_nanos(1));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Provider tokens and client certificates.
 
+use std::fs;
 use std::time::{Duration, SystemTime};
 
 use loadtest::peers::apns::{Apns, Options};
@@ -63,6 +64,41 @@ async fn a_certificate_takes_the_tokens_place() {
         "{left}"
     );
     assert_eq!(apple.refused(), 0);
+}
+
+#[tokio::test]
+async fn a_reload_reads_key_files_anew_and_keeps_the_old_where_the_new_is_broken() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let apple = Apns::start(Options::default());
+    let setup = Setup::new().section("runtime: {workers: 1}");
+    let certificate = |days| ClientCertificate::new(&[TOPIC], SystemTime::now() + days * DAY);
+    let file = certificate(9).write(setup.folder());
+    let keys = format!(
+        "type: apns\ncertfile: {}\nendpoint: {}",
+        file.display(),
+        apple.url()
+    );
+    let gateway = setup.app("app.ios", &keys).start();
+    let yaml = gateway.setup().yaml();
+    let push = async |number: usize| {
+        let body = event("app.ios", &device(number).0, "$e");
+        gateway.notify(&body).await.assert_rejects(&[]);
+        apple.next().await.connection
+    };
+    let ends = async || gateway.credential_ends("app.ios", "certificate").await;
+    let (first, before) = (push(0).await, ends().await);
+    gateway.reload(&yaml).await.unwrap();
+    assert_eq!(push(1).await, first, "the file is the same");
+
+    fs::write(&file, "no certificate").unwrap();
+    let refused = gateway.reload(&yaml).await.unwrap_err();
+    assert!(refused.contains("certfile"), "{refused}");
+    assert_eq!((push(2).await, ends().await), (first, before));
+
+    assert_eq!(certificate(19).write(gateway.setup().folder()), file);
+    gateway.reload(&yaml).await.unwrap();
+    assert_ne!(push(3).await, first);
+    assert!(ends().await > before + 9 * DAY.as_secs());
 }
 
 #[tokio::test]

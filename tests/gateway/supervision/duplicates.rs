@@ -1,12 +1,12 @@
 //! An event reaches a device once, however often it is sent to us.
 
 use loadtest::peers::Answer;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::helpers::bodies::with;
-use crate::helpers::{Setup, TOKEN, apns, badge, event, event_to, until};
+use crate::helpers::{Setup, TOKEN, TestGateway, apns, badge, event, event_to, until};
 use crate::puppet::Puppet;
 
 #[tokio::test]
@@ -146,6 +146,18 @@ async fn what_has_no_id_of_its_own_is_no_duplicate() {
     assert_eq!(apple.accepted(), 5);
 }
 
+/// Sends a notification over a connection that the caller may drop.
+async fn send_only(gateway: &TestGateway, body: &Value) -> TcpStream {
+    let mut stream = TcpStream::connect(gateway.public).await.unwrap();
+    let text = body.to_string();
+    let head = format!(
+        "POST /_matrix/push/v1/notify HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{text}",
+        text.len(),
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
 #[tokio::test]
 async fn a_homeserver_that_hung_up_repeats_in_vain() {
     let puppet = Puppet::new();
@@ -154,17 +166,37 @@ async fn a_homeserver_that_hung_up_repeats_in_vain() {
         .own(puppet.app("app", json!({}), false))
         .start();
     let body = event("app", "held", "$1");
-    let mut stream = TcpStream::connect(gateway.public).await.unwrap();
-    let text = body.to_string();
-    let head = format!(
-        "POST /_matrix/push/v1/notify HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{text}",
-        text.len(),
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
+    let stream = send_only(&gateway, &body).await;
     puppet.arrivals(1).await;
     drop(stream);
     puppet.let_go();
     gateway.notify(&body).await.assert_rejects(&[]);
+    assert_eq!(puppet.arrived(), 1);
+}
+
+#[tokio::test]
+async fn a_copy_hears_what_came_of_a_first_whose_homeserver_hung_up() {
+    let puppet = Puppet::new();
+    let gateway = Setup::new()
+        .app("other", "type: log")
+        .own(puppet.app("app", json!({}), false))
+        .start();
+    let body = event("app", "held", "$1");
+    let first = send_only(&gateway, &body).await;
+    puppet.arrivals(1).await;
+    let copy = gateway.begin(&body);
+    until("the copy is known", async || {
+        (gateway.count("peregrine_duplicates_total").await == 1).then_some(())
+    })
+    .await;
+    drop(first);
+    // Long enough for the gateway to see that it is gone.
+    for _ in 0..5 {
+        gateway.admin("/health/live").await;
+    }
+    assert!(!copy.is_finished());
+    puppet.let_go();
+    copy.await.unwrap().assert_rejects(&[]);
     assert_eq!(puppet.arrived(), 1);
 }
 

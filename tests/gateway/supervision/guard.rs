@@ -92,3 +92,28 @@ async fn each_app_has_a_guard_of_its_own() {
     push("right", 2).await.assert_rejects(&[&pushkey(2)]);
     push("wrong", 2).await.assert_error(502, "M_UNKNOWN");
 }
+
+#[tokio::test]
+async fn a_reload_ends_it_for_an_app_that_changed() {
+    let (apple, key) = apns();
+    let gateway = Setup::new()
+        .section("delivery: {mass_rejection_guard: {min_pushes: 2, percent: 50}}")
+        .apns("app", &apple, &key, "collapse_per_room: no")
+        .start();
+    let push = async |number: usize| gateway.notify(&event("app", &pushkey(number), "$1")).await;
+    apple.always(Answer::new(410, "Unregistered"));
+    push(0).await.assert_rejects(&[&pushkey(0)]);
+    push(1).await.assert_error(502, "M_UNKNOWN");
+    let yaml = gateway.setup().yaml();
+    gateway.reload(&yaml).await.unwrap();
+    push(2).await.assert_error(502, "M_UNKNOWN");
+
+    let mended = yaml.replace("room: no", "room: yes");
+    gateway.reload(&mended).await.unwrap();
+    push(3).await.assert_rejects(&[&pushkey(3)]);
+    // Or with other numbers, which hold at once.
+    push(4).await.assert_error(502, "M_UNKNOWN");
+    let patient = mended.replace("min_pushes: 2", "min_pushes: 50");
+    gateway.reload(&patient).await.unwrap();
+    push(5).await.assert_rejects(&[&pushkey(5)]);
+}

@@ -1,9 +1,18 @@
 //! What one pushkey and one app may do, and what happens to the rest.
 
-use loadtest::peers::Answer;
-use serde_json::{Value, json};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use crate::helpers::{Setup, TOKEN, TOKEN_HEX, TestGateway, apns, badge, event, until};
+use loadtest::peers::Answer;
+use peregrine::providers::{App, Blueprint, Common, Credential, Outcome, Provider, Push};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::helpers::{
+    OwnApp, Setup, TOKEN, TOKEN_HEX, TestGateway, apns, badge, event, event_to, until,
+};
 
 /// One push at once, then one every two seconds.
 const SLOW: &str = "delivery: {rate_limit: {per_minute: 30, burst: 1}}";
@@ -182,4 +191,78 @@ async fn a_full_app_sheds_and_memory_answers_on() {
     apple.close_all();
     let _ = first.await.unwrap();
     assert_eq!(gateway.count("peregrine_in_flight{app=\"app\"}").await, 0);
+}
+
+#[tokio::test]
+async fn what_could_not_be_delivered_before_its_deadline_is_not_let_in() {
+    const PUSHES: usize = 3000;
+    let crawling = Crawling::default();
+    let gateway = Setup::new()
+        .app("other", "type: log")
+        .own(crawling.app("app"))
+        .start();
+    let devices: Vec<String> = (0..PUSHES).map(|number| format!("key-{number}")).collect();
+    let devices: Vec<(&str, &str)> = devices.iter().map(|key| ("app", key.as_str())).collect();
+    let crowd = gateway.begin(&event_to(&devices, "$1"));
+    until("the crowd is under way", async || {
+        let in_flight = gateway.count("peregrine_in_flight{app=\"app\"}").await;
+        (in_flight > 2000).then_some(())
+    })
+    .await;
+    // Thousands are before it, and a hundred a second are settled: known once that went on for a
+    // while. Those that come before may wait in vain.
+    let number = Cell::new(0);
+    let refused = until("a newcomer is refused", async || {
+        number.set(number.get() + 1);
+        let body = event("app", &format!("newcomer-{}", number.get()), "$1");
+        let answer = timeout(Duration::from_millis(200), gateway.notify(&body)).await;
+        answer.ok().filter(|answer| answer.status == 503)
+    })
+    .await;
+    refused.assert_error(503, "M_UNKNOWN");
+    let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
+    let shed = "peregrine_shed_total{app=\"app\",cause=\"deadline\"}";
+    assert!(gateway.count(shed).await >= 1);
+    let other = gateway.notify(&event("other", "key", "$1")).await;
+    other.assert_rejects(&[]);
+    assert!(!crowd.is_finished(), "those that were let in go on");
+    crowd.abort();
+}
+
+/// A provider that settles a hundred pushes a second, one after the other.
+#[derive(Clone, Default)]
+struct Crawling(Arc<AtomicU32>);
+
+impl Crawling {
+    fn app(&self, pattern: &'static str) -> OwnApp {
+        let crawling = self.clone();
+        Arc::new(move |metrics| {
+            let common: Common = serde_json::from_value(json!({})).unwrap();
+            let metrics = metrics.app(pattern, "crawling");
+            App::new(pattern, "crawling", common, crawling.clone(), metrics, 0)
+        })
+    }
+}
+
+impl Blueprint for Crawling {
+    type Provider = Self;
+
+    fn build(&self) -> Self {
+        self.clone()
+    }
+
+    fn credentials(&self) -> Vec<Credential> {
+        Vec::new()
+    }
+}
+
+impl Provider for Crawling {
+    fn send(&self, _: Push, _: Instant) -> impl Future<Output = Outcome> + 'static {
+        let turn = self.0.fetch_add(1, Ordering::Relaxed);
+        async move {
+            sleep(turn * Duration::from_millis(10)).await;
+            Outcome::Accepted
+        }
+    }
 }

@@ -121,6 +121,29 @@ async fn memory_survives_a_reload_and_ends_with_its_window() {
 }
 
 #[tokio::test]
+async fn at_capacity_the_oldest_are_asked_again() {
+    const DEVICES: usize = 150;
+    let (apple, key) = apns();
+    let gateway = Setup::new()
+        .section("delivery:")
+        .section("  rejections: {capacity: 1}")
+        .section("  mass_rejection_guard: {min_pushes: 1000}")
+        .apns("app", &apple, &key, "")
+        .start();
+    apple.always(Answer::new(410, "Unregistered"));
+    // One entry for each of its parts, and there are far fewer parts than devices.
+    for id in ["$1", "$2"] {
+        for number in 0..DEVICES {
+            let dead = super::pushkey(number);
+            let answer = gateway.notify(&event("app", &dead, id)).await;
+            answer.assert_rejects(&[&dead]);
+        }
+    }
+    let asked = apple.count();
+    assert!((DEVICES + 75..=2 * DEVICES).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
 async fn app_ids_that_nobody_knows_are_not_remembered() {
     let puppet = Puppet::new();
     let gateway = Setup::new()
