@@ -10,7 +10,7 @@ use core_affinity::CoreId;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::dispatch::status::{Lookout, Query, STEP, Status};
-use crate::dispatch::{Adopt, CurrentPlan, Memory, Plan, Supervisor};
+use crate::dispatch::{Adopt, CurrentPlan, Home, Memory, Plan, Supervisor};
 use crate::http::{NotReady, Readiness};
 
 /// The worker threads of one gateway.
@@ -39,8 +39,8 @@ struct Duty {
 
 impl Crew {
     /// Makes a crew of which nobody is on duty yet.
-    pub(super) fn new(plan: Plan, workers: usize, pin_cores: bool) -> Self {
-        let memory = Arc::new(Memory::new(&plan.config));
+    pub(super) fn new(plan: Plan, home: Home, workers: usize, pin_cores: bool) -> Self {
+        let memory = Arc::new(Memory::new(&plan.config, home));
         let unifiedpush = Arc::new(AtomicBool::new(has_unifiedpush(&plan)));
         let cores = pin_cores
             .then(core_affinity::get_core_ids)
@@ -116,6 +116,7 @@ impl Crew {
         };
         Readiness {
             reasons: down.map(|lane| reason(&lane.app.pattern)).collect(),
+            notes: self.memory.home.trouble().into_iter().collect(),
         }
     }
 

@@ -58,7 +58,12 @@ impl Gateway {
         );
         let workers = worker_threads(config.runtime.workers);
         let plan = Plan::new(config.delivery, config.apps, workers, None);
-        let crew = Arc::new(Crew::new(plan, workers, config.runtime.pin_cores));
+        let crew = Arc::new(Crew::new(
+            plan,
+            config.home,
+            workers,
+            config.runtime.pin_cores,
+        ));
 
         let public = {
             let (crew, metrics) = (crew.clone(), metrics.clone());
@@ -125,9 +130,14 @@ impl Gateway {
     }
 
     /// Puts another configuration in force without losing a push. Apps that did not change keep
-    /// their connections, and nothing known is forgotten. Listeners and worker threads stay as they
-    /// are.
+    /// their connections, and nothing known is forgotten. Listeners, worker threads and the tables'
+    /// home stay as they are.
     pub fn reload(&self, config: Config) {
+        if !config.home.is_same_as(&self.crew.memory.home) {
+            tracing::warn!(
+                "a change under `state` takes a restart: the tables stay where they are"
+            );
+        }
         let before = self.crew.plan.get();
         let plan = Plan::new(
             config.delivery,

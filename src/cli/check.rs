@@ -35,8 +35,8 @@ pub(super) fn run(options: &super::Options, check: &Options) -> ExitCode {
     let loaded = config::load(&options.config(), &environment, &Metrics::new());
     let mut result = Checked::new(&loaded);
     if let (true, Ok(Loaded { config, .. })) = (check.online, &loaded) {
-        match online::try_all(&config.apps) {
-            Ok(found) => result.add(found),
+        match online::try_all(&config.apps, &config.home) {
+            Ok((found, state)) => result.add(found, state),
             Err(error) => {
                 print::err(format_args!("{error}\n"));
                 return ExitCode::FAILURE;
@@ -58,6 +58,9 @@ struct Checked<'a> {
     #[serde(flatten)]
     report: &'a Report,
     apps: Vec<CheckedApp<'a>>,
+    /// Where replicas share their tables, if they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<Online>,
 }
 
 /// An app as `check` shows it.
@@ -85,21 +88,30 @@ impl<'a> Checked<'a> {
                 ok: true,
                 report: warnings,
                 apps: config.apps.iter().map(CheckedApp::new).collect(),
+                state: None,
             },
             Err(report) => Self {
                 ok: false,
                 report,
                 apps: Vec::new(),
+                state: None,
             },
         }
     }
 
     /// Adds what was found online, app by app.
-    fn add(&mut self, found: Vec<Online>) {
-        self.ok = found.iter().all(|online| online.failures() == 0);
+    fn add(&mut self, found: Vec<Online>, state: Option<Online>) {
         for (app, online) in self.apps.iter_mut().zip(found) {
             app.online = Some(online);
         }
+        self.state = state;
+        self.ok = self.failures() == 0;
+    }
+
+    /// Returns how many things went wrong online.
+    fn failures(&self) -> usize {
+        let apps = self.apps.iter().filter_map(|app| app.online.as_ref());
+        apps.chain(&self.state).map(Online::failures).sum()
     }
 }
 
@@ -138,6 +150,9 @@ impl fmt::Display for Checked<'_> {
                 write!(f, "{online}")?;
             }
         }
+        if let Some(state) = &self.state {
+            write!(f, "{}\n{state}", Painted(Colour::Head, "state"))?;
+        }
         let file = &self.report.file;
         let warnings = counted(self.report.warnings(), "warning");
         if self.report.errors() > 0 {
@@ -146,8 +161,7 @@ impl fmt::Display for Checked<'_> {
         }
         let apps = counted(self.apps.len(), "app");
         writeln!(f, "{file} is good: {apps}, {warnings}")?;
-        let online = self.apps.iter().filter_map(|app| app.online.as_ref());
-        let failures: usize = online.map(Online::failures).sum();
+        let failures = self.failures();
         if failures > 0 {
             let failures = counted(failures, "failure");
             return writeln!(f, "{} online", Painted(Colour::Bad, failures));

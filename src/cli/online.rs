@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::block_on;
 use super::print::{Colour, Painted, Progress, counted};
+use crate::dispatch::Home;
 use crate::providers::{App, Finding};
 
 /// Most apps tried at once: each may open two connections.
@@ -19,18 +20,19 @@ const AT_ONCE: usize = 64;
 #[serde(transparent)]
 pub(super) struct Online(Vec<Finding>);
 
-/// Tries every app.
+/// Tries every app, and the other home of the tables if they have one.
 ///
 /// # Errors
 ///
 /// Returns why nothing can be tried.
-pub(super) fn try_all(apps: &[App]) -> Result<Vec<Online>, String> {
+pub(super) fn try_all(apps: &[App], home: &Home) -> Result<(Vec<Online>, Option<Online>), String> {
     let count = counted(apps.len(), "app");
     let _progress = Progress::show(format_args!("asking the providers of {count} ..."));
     block_on(async {
-        let probes = stream::iter(apps).map(App::probe);
-        let found: Vec<_> = probes.buffered(AT_ONCE).collect().await;
-        Ok(found.into_iter().map(Online).collect())
+        let probes = stream::iter(apps).map(App::probe).buffered(AT_ONCE);
+        let (found, state) = tokio::join!(probes.collect::<Vec<_>>(), home.probe());
+        let state = state.map(|finding| Online(vec![finding]));
+        Ok((found.into_iter().map(Online).collect(), state))
     })
 }
 

@@ -21,7 +21,7 @@ use super::push::{Came, Route};
 use super::{block_on, start_log};
 use crate::config::Config;
 use crate::dispatch::routes::Routes;
-use crate::dispatch::{Memory, Notify, Plan, Supervisor};
+use crate::dispatch::{Home, Memory, Notify, Plan, Supervisor};
 use crate::http::Answer;
 use crate::matrix::NotifyRequest;
 use crate::providers::observer::Observe;
@@ -160,7 +160,8 @@ async fn deliver(
         .map(|(_, app)| app.observed(observe.clone()))
         .collect();
     let plan = Arc::new(Plan::new(config.delivery, apps, 1, None));
-    let memory = Arc::new(Memory::new(&plan.config));
+    // A memory of its own: the notification is sent, whatever replicas know of the pushkey.
+    let memory = Arc::new(Memory::new(&plan.config, Home::Memory));
     let supervisor = Supervisor::new(plan, memory, 0).start();
     let received = Instant::now();
     let notify = Notify {

@@ -122,8 +122,18 @@ fn check(
     findings.extend(rules::overlaps(&document));
     let (around, faults) = surroundings::Around::new(&config, files, env);
     findings.extend(faults.iter().map(|fault| document.fault(&[], fault)));
+    if !findings.iter().any(|it| is_error_within(it, "state")) {
+        match around.home(&config.state, metrics) {
+            Ok(home) => config.home = home,
+            Err(fault) => findings.push(document.fault(&[], &fault)),
+        }
+    }
     config.apps = apps::prepare(&document, &around, metrics, findings);
     Ok(config)
+}
+
+fn is_error_within(finding: &Finding, section: &str) -> bool {
+    finding.severity == Severity::Error && finding.key.first().is_some_and(|key| key == section)
 }
 
 fn no_apps(document: &Document) -> Option<Finding> {

@@ -78,6 +78,9 @@ pub struct Config {
     /// What to do with whose pushes.
     #[serde(skip)]
     pub apps: Vec<App>,
+    /// Where the tables live, by `state`.
+    #[serde(skip)]
+    pub home: dispatch::Home,
 }
 
 /// Worker threads.

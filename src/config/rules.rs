@@ -17,7 +17,6 @@ use crate::telemetry::config::{OtlpConfig, SentryConfig};
 pub(super) fn check(config: &mut Config, files: &KeyFiles) -> Vec<Fault> {
     let mut faults = secrets(config, files);
     faults.extend(listeners(config));
-    faults.extend(state(config));
     if let Err(wrong) = TrustedProxies::parse(&config.http.trusted_proxies) {
         faults.extend(wrong.into_iter().map(|fault| Fault {
             key: format!("http.{}", fault.key),
@@ -108,17 +107,6 @@ fn listeners(config: &Config) -> Vec<Fault> {
     faults
 }
 
-fn state(config: &Config) -> Option<Fault> {
-    if config.state.backend != StateBackend::Redis {
-        return None;
-    }
-    Some(Fault::new(
-        "state.backend",
-        "`redis` is not available in this build",
-        "write `memory`, and run one replica",
-    ))
-}
-
 /// Returns what works, but perhaps not as the operator thinks.
 pub(super) fn remarks(config: &Config) -> Vec<Fault> {
     let mut remarks = Vec::new();
@@ -127,6 +115,13 @@ pub(super) fn remarks(config: &Config) -> Vec<Fault> {
             "log.access.x_forwarded_for",
             "has no effect as long as `http.trusted_proxies` is empty",
             "list your reverse proxy's address there",
+        ));
+    }
+    if config.state.redis_url.is_some() && config.state.backend == StateBackend::Memory {
+        remarks.push(Fault::new(
+            "state.backend",
+            "is memory, so `redis_url` has no effect",
+            "write `redis` to share tables with other replicas",
         ));
     }
     if config.metrics.sentry.enabled && !cfg!(feature = "sentry") {

@@ -10,10 +10,11 @@ use rustls_pki_types::pem::PemObject as _;
 
 use super::Config;
 use super::env::Env;
+use crate::dispatch::{Home, StateConfig};
 use crate::fault::Fault;
 use crate::providers::Surroundings;
 use crate::secret::{ExposeSecret, KeyFiles};
-use crate::telemetry::AppMetrics;
+use crate::telemetry::{AppMetrics, Metrics};
 use crate::transport::{Proxy, tls};
 
 /// What every app has around it.
@@ -53,6 +54,11 @@ impl Around {
             metadata_host: set(env, "GCE_METADATA_HOST"),
         };
         (around, faults)
+    }
+
+    /// Returns where the tables live.
+    pub(super) fn home(&self, state: &StateConfig, metrics: &Arc<Metrics>) -> Result<Home, Fault> {
+        Home::prepare(state, &self.roots, metrics)
     }
 
     /// Returns what is around one app.

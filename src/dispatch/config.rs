@@ -201,7 +201,7 @@ pub enum UnknownAppId {
 }
 
 /// Where the tables live.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct StateConfig {
     /// In this process, or in Redis for several replicas.
@@ -212,6 +212,20 @@ pub struct StateConfig {
     /// A file that holds `redis_url`.
     #[schemars(with = "Option<String>")]
     pub redis_url_file: Option<std::path::PathBuf>,
+    /// Longest time for an answer of Redis in milliseconds; without one, memory decides alone.
+    #[schemars(range(min = 1, max = 5000))]
+    pub redis_timeout_ms: u64,
+}
+
+impl Default for StateConfig {
+    fn default() -> Self {
+        Self {
+            backend: StateBackend::Memory,
+            redis_url: None,
+            redis_url_file: None,
+            redis_timeout_ms: 100,
+        }
+    }
 }
 
 /// Where the tables live.
@@ -221,6 +235,6 @@ pub enum StateBackend {
     /// In this process.
     #[default]
     Memory,
-    /// In Redis.
+    /// In Redis besides.
     Redis,
 }

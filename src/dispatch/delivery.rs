@@ -11,6 +11,7 @@ use super::lane::{Lane, Refused};
 use super::memory::Memory;
 use super::plan::Plan;
 use super::retry::{self, Attempted, Delivery};
+use super::state::Replicas;
 use super::table::Key;
 use super::verdict::Settlement;
 use crate::providers::{Cause, Outcome, Push, Retry};
@@ -33,7 +34,12 @@ pub struct Walk {
 
 impl Walk {
     /// Delivers, if there is a place in flight and the circuit lets it, with its repeats.
-    pub async fn deliver(&self, memory: &Memory, worker: usize) -> Ending {
+    pub async fn deliver(
+        &self,
+        memory: &Memory,
+        replicas: Option<&Replicas>,
+        worker: usize,
+    ) -> Ending {
         let lane = &self.lane;
         let started = Instant::now();
         let _place = match lane.enter(self.deadline) {
@@ -56,7 +62,7 @@ impl Walk {
         let took = started.elapsed();
         match delivery {
             Delivery::Outcome(outcome) => {
-                let outcome = self.believe(memory, outcome);
+                let outcome = self.believe(memory, replicas, outcome);
                 self.settled(outcome, attempts, took)
             }
             Delivery::DeadlinePassed => {
@@ -72,7 +78,7 @@ impl Walk {
     }
 
     /// Remembers what an outcome says of the pushkey; withholds a rejection that looks like ours.
-    fn believe(&self, memory: &Memory, outcome: Outcome) -> Outcome {
+    fn believe(&self, memory: &Memory, replicas: Option<&Replicas>, outcome: Outcome) -> Outcome {
         let now = memory.now();
         match &outcome {
             Outcome::Accepted => self.lane.guard.accepted(self.device, now),
@@ -82,8 +88,11 @@ impl Walk {
                     memory.rejections.remember(self.device, pushkey_ts, now);
                 }
                 Judgement::Withhold(wrong) => {
-                    for device in wrong {
+                    for &device in &wrong {
                         memory.rejections.forget(device);
+                    }
+                    if let Some(replicas) = replicas {
+                        replicas.forget(wrong);
                     }
                     return withheld(cause);
                 }

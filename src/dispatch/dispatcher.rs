@@ -21,6 +21,7 @@ use super::lane::Lane;
 use super::memory::Memory;
 use super::plan::Plan;
 use super::routes::Routed;
+use super::state::{Question, Refusal, Replicas};
 use super::status::Settled;
 use super::supervisor::Notify;
 use super::table::Key;
@@ -40,6 +41,8 @@ const NOTHING: Ending = Ending::at_once(Settlement::Done, Fate::Permanent, "");
 pub struct Dispatcher {
     plan: RefCell<Arc<Plan>>,
     memory: Arc<Memory>,
+    /// Where replicas share their tables, this thread's way to the others.
+    replicas: Option<Replicas>,
     worker: usize,
 }
 
@@ -48,6 +51,7 @@ impl Dispatcher {
     pub fn new(plan: Arc<Plan>, memory: Arc<Memory>, worker: usize) -> Self {
         Self {
             plan: RefCell::new(plan),
+            replicas: memory.home.replicas(),
             memory,
             worker,
         }
@@ -229,21 +233,22 @@ impl Dispatcher {
     /// An event push: over the rate limit it is the homeserver that waits, and nothing is lost.
     async fn event(&self, walk: &Walk, leader: Option<Leader>) -> Ending {
         let memory = &self.memory;
-        let ending = match memory.limits.take(walk.device) {
+        let asked = asked(walk, leader.as_ref().map(Leader::key));
+        let admitted = self.admit(asked).await;
+        let ending = match admitted {
             Ok(()) => {
                 if walk.push.notification().counts.is_some() {
                     memory.badges.supersede(walk.device);
                 }
-                walk.deliver(memory, self.worker).await
+                self.deliver(walk).await
             }
-            Err(retry_after) => {
-                walk.lane.app.metrics.rate_limited();
-                let settlement = Settlement::RateLimited { retry_after };
-                Ending::at_once(settlement, Fate::RateLimited, "")
-            }
+            Err(refusal) => refused(walk, refusal),
         };
         if let Some(leader) = leader {
             leader.finish(ending.settlement, ending.is_accepted(), memory.now());
+        }
+        if admitted.is_ok() {
+            self.tell(asked, &ending).await;
         }
         ending
     }
@@ -257,12 +262,13 @@ impl Dispatcher {
             return COALESCED;
         }
         let wait = if coalesce.is_zero() {
-            match memory.limits.take(walk.device) {
-                Ok(()) => return walk.deliver(memory, self.worker).await,
-                Err(wait) => {
+            match self.admit(asked(&walk, None)).await {
+                Ok(()) => return self.deliver_badge(&walk).await,
+                Err(Refusal::RateLimited { retry_after }) => {
                     metrics.rate_limited();
-                    wait
+                    retry_after
                 }
+                Err(refusal) => return refused(&walk, refusal),
             }
         } else {
             coalesce
@@ -291,9 +297,19 @@ impl Dispatcher {
     async fn badge_later(self: Rc<Self>, turn: Turn, device: Key, mut wait: Duration) {
         let memory = &self.memory;
         while !memory.sleep_unless_draining(wait).await && turn.is_needed() {
-            match memory.limits.take(device) {
+            let plan = self.plan();
+            let push = Question {
+                device,
+                pushkey_ts: None,
+                event: None,
+                config: &plan.config,
+                deadline: Instant::now(),
+            };
+            match self.admit(push).await {
                 Ok(()) => break,
-                Err(longer) => wait = longer,
+                Err(Refusal::RateLimited { retry_after }) => wait = retry_after,
+                // Dead by now: nobody is to hear of it any more.
+                Err(_) => return,
             }
         }
         let Some(push) = turn.take() else {
@@ -309,8 +325,38 @@ impl Dispatcher {
                 push,
                 device,
             };
-            let ending = walk.deliver(memory, self.worker).await;
+            let ending = self.deliver_badge(&walk).await;
             self.note(Some(lane), walk.push.device(), Some(device), &ending);
+        }
+    }
+
+    async fn deliver_badge(&self, walk: &Walk) -> Ending {
+        let ending = self.deliver(walk).await;
+        self.tell(asked(walk, None), &ending).await;
+        ending
+    }
+
+    async fn deliver(&self, walk: &Walk) -> Ending {
+        walk.deliver(&self.memory, self.replicas.as_ref(), self.worker)
+            .await
+    }
+
+    /// Takes a push from the rate limit, unless another replica knows better.
+    async fn admit(&self, push: Question<'_>) -> Result<(), Refusal> {
+        let limits = &self.memory.limits;
+        match &self.replicas {
+            // In a box, so that the walk is no larger for those who are alone.
+            Some(replicas) => Box::pin(replicas.admit(push, limits)).await,
+            None => limits
+                .take(push.device)
+                .map_err(|retry_after| Refusal::RateLimited { retry_after }),
+        }
+    }
+
+    /// Tells the other replicas what came of a push.
+    async fn tell(&self, push: Question<'_>, ending: &Ending) {
+        if let Some(replicas) = &self.replicas {
+            Box::pin(replicas.tell(push, ending)).await;
         }
     }
 
@@ -330,6 +376,41 @@ impl Dispatcher {
         Notified {
             verdict: Verdict::Shed { retry_after: SOON },
             report: report.map(|it| Report::new(plan, request, it)),
+        }
+    }
+}
+
+/// Returns what other replicas may know of a push.
+fn asked(walk: &Walk, event: Option<Key>) -> Question<'_> {
+    Question {
+        device: walk.device,
+        pushkey_ts: walk.push.device().pushkey_ts,
+        event,
+        config: &walk.plan.config,
+        deadline: walk.deadline,
+    }
+}
+
+/// Counts a push that is not sent, and says what comes of it.
+fn refused(walk: &Walk, refusal: Refusal) -> Ending {
+    let metrics = &walk.lane.app.metrics;
+    match refusal {
+        Refusal::RateLimited { retry_after } => {
+            metrics.rate_limited();
+            let settlement = Settlement::RateLimited { retry_after };
+            Ending::at_once(settlement, Fate::RateLimited, "")
+        }
+        Refusal::Dead => {
+            metrics.rejected_from_memory();
+            Ending::at_once(Settlement::Rejected, Fate::RejectedFromMemory, "")
+        }
+        Refusal::Delivered => {
+            metrics.duplicate();
+            Ending::at_once(Settlement::Done, Fate::Duplicate, "delivered_before")
+        }
+        Refusal::DeadlinePassed => {
+            metrics.duplicate();
+            Ending::at_once(Settlement::DeadlinePassed, Fate::Duplicate, "under_way")
         }
     }
 }

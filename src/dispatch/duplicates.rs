@@ -97,6 +97,11 @@ impl Duplicates {
 }
 
 impl Leader {
+    /// Returns the key of the event.
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
     /// Tells the copies what came of it, and remembers the event if the provider accepted it.
     pub fn finish(mut self, settlement: Settlement, accepted: bool, now: Ticks) {
         self.finished = true;

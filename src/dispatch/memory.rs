@@ -14,6 +14,7 @@ use super::duplicates::Duplicates;
 use super::keys::Keys;
 use super::limits::Limits;
 use super::rejections::Rejections;
+use super::state::Home;
 use super::status::Recents;
 use super::table::{Bounds, Key, TICK, Ticks, tick};
 
@@ -22,6 +23,8 @@ use super::table::{Bounds, Key, TICK, Ticks, tick};
 pub struct Memory {
     /// Makes the tables' keys.
     pub keys: Keys,
+    /// Where the tables live.
+    pub home: Home,
     /// Events delivered lately, or under way.
     pub duplicates: Arc<Duplicates>,
     /// Dead pushkeys.
@@ -45,9 +48,10 @@ pub struct Unsettled(Arc<AtomicUsize>);
 
 impl Memory {
     /// Makes empty tables of the configured sizes.
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, home: Home) -> Self {
         Self {
-            keys: Keys::default(),
+            keys: home.keys(),
+            home,
             duplicates: Duplicates::new(config.duplicates.bounds()),
             rejections: Rejections::new(config.rejections.bounds()),
             limits: Limits::new(config.rate_limit.as_ref()),
@@ -145,7 +149,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_drain_ends_every_wait_and_begins_nothing_new() {
-        let memory = Memory::new(&Config::default());
+        let memory = Memory::new(&Config::default(), Home::Memory);
         let hour = Duration::from_secs(3600);
         assert!(!memory.sleep_unless_draining(hour).await);
         let running = memory.begin().unwrap();

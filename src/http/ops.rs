@@ -21,6 +21,9 @@ const OPENMETRICS: HeaderValue =
 pub struct Readiness {
     /// What is against it.
     pub reasons: Vec<NotReady>,
+    /// What operators should know while it serves all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<&'static str>,
 }
 
 /// One reason why the gateway is not ready.

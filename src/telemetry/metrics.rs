@@ -45,6 +45,7 @@ pub struct Metrics {
     credential_expiry: Family<CredentialLabels, Gauge>,
     ignored_fields: Family<FieldLabel, Counter>,
     alarms: Family<AlarmLabels, Counter>,
+    state_errors: Family<StateLabel, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -83,6 +84,11 @@ struct CauseLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    cause: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AlarmLabels {
     app: Arc<str>,
     reason: &'static str,
@@ -106,6 +112,7 @@ struct FieldLabel {
 
 impl Metrics {
     /// Makes an empty set.
+    #[expect(clippy::too_many_lines, reason = "a list of what there is")]
     pub fn new() -> Arc<Self> {
         let mut registry = Registry::with_prefix("peregrine");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -180,6 +187,11 @@ impl Metrics {
             "alarms",
             "Answers that only the operator can mend: credentials, topic, project, payload",
         );
+        let state_errors = family(
+            registry,
+            "state_errors",
+            "Failures of Redis; until it answers again, replicas remember each for itself",
+        );
         let accepted = (
             notifications.get_or_create_owned(&OutcomeLabel {
                 outcome: "accepted",
@@ -207,6 +219,7 @@ impl Metrics {
             credential_expiry,
             ignored_fields,
             alarms,
+            state_errors,
         })
     }
 
@@ -263,6 +276,11 @@ impl Metrics {
     pub fn reloads(&self, result: &'static str) -> u64 {
         let reloads = self.reloads.get(&ResultLabel { result });
         reloads.map_or(0, |reloads| reloads.get())
+    }
+
+    /// Counts a failure of Redis: `unreachable`, `closed`, `timeout`, `refused` or `answer`.
+    pub fn state_failed(&self, cause: &'static str) {
+        self.state_errors.get_or_create(&StateLabel { cause }).inc();
     }
 
     /// Returns the metrics of one app.

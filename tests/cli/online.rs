@@ -188,3 +188,40 @@ fn keys_that_meet_nobody_are_tried_by_signing() {
     assert!(tried.starts_with("VAPID key "), "{checked}");
     assert_eq!(checked["ok"], true);
 }
+
+#[cfg(feature = "redis")]
+#[test]
+fn redis_is_tried_where_replicas_share_their_tables() {
+    use loadtest::peers::redis::{Options, Redis};
+
+    let redis = Redis::start(Options {
+        password: Some("hunter2".to_owned()),
+        tls: false,
+    });
+    let checked = |url: &str| {
+        let folder = Folder::with(&format!(
+            "apps: {{a: {{type: log}}}}\nstate:\n  backend: redis\n  redis_url: {url}\n  \
+             redis_timeout_ms: 5000\n",
+        ));
+        let output = run(&folder, CHECK);
+        let shown = text(&run(&folder, &["check", "--online", "--format", "text"]));
+        assert!(!shown.contains("hunter"), "{shown}");
+        let finding = &json(&output)["state"][0];
+        let words = ["detail", "instead"].map(|key| finding[key].as_str().unwrap().to_owned());
+        (output.status.code(), finding["ok"] == true, words)
+    };
+    let fine = (Some(0), true, [String::new(), String::new()]);
+    assert_eq!(checked(&redis.url()), fine);
+    let (code, ok, [detail, instead]) = checked(&redis.url().replace("hunter2", "hunter3"));
+    assert_eq!((code, ok), (Some(1), false));
+    assert!(
+        detail.contains("WRONGPASS") || detail.contains("authentication"),
+        "{detail}"
+    );
+    assert!(instead.starts_with("check user and password"), "{instead}");
+    redis.vanish();
+    let (code, ok, [detail, instead]) = checked(&redis.url());
+    assert_eq!((code, ok), (Some(1), false));
+    assert!(detail.starts_with("cannot connect to "), "{detail}");
+    assert!(instead.starts_with("check host and port"), "{instead}");
+}

@@ -4,6 +4,7 @@
 
 mod bad;
 mod sample;
+mod state;
 mod sygnal;
 
 use std::fs;

@@ -15,6 +15,8 @@ mod ops;
 mod page;
 mod proxy;
 mod puppet;
+#[cfg(feature = "redis")]
+mod replicas;
 mod runtime;
 mod status;
 mod storm;

@@ -27,6 +27,7 @@ async fn what_operators_ask() {
     let state = AdminState {
         metrics,
         readiness: Arc::new(move || Readiness {
+            notes: vec!["the shared memory does not answer"],
             reasons: is_down
                 .load(Ordering::Relaxed)
                 .then(|| NotReady {
@@ -45,13 +46,17 @@ async fn what_operators_ask() {
         let reply = desk.ask(get("/health/ready")).await;
         (reply.status, reply.json())
     };
-    assert_eq!(ready().await, (200, json!({"ready": true, "reasons": []})));
+    let notes = ["the shared memory does not answer"];
+    let fine = json!({"ready": true, "reasons": [], "notes": notes});
+    assert_eq!(ready().await, (200, fine));
     down.store(true, Ordering::Relaxed);
     let app_down = json!({"app": "com.example.app", "reason": "no provider actor is up"});
-    let reasons = json!({"ready": false, "reasons": [app_down.clone()]});
+    let reasons = json!({"ready": false, "reasons": [app_down.clone()], "notes": notes});
     assert_eq!(ready().await, (503, reasons));
     draining.store(true, Ordering::Relaxed);
-    let reasons = json!({"ready": false, "reasons": [{"reason": "shutting down"}, app_down]});
+    let shutting_down = json!({"reason": "shutting down"});
+    let reasons = [shutting_down, app_down];
+    let reasons = json!({"ready": false, "reasons": reasons, "notes": notes});
     assert_eq!(ready().await, (503, reasons));
 
     let live = desk.ask(get("/health/live")).await;

@@ -11,7 +11,7 @@ pub(crate) type Labels = BTreeMap<String, Vec<&'static str>>;
 
 /// The values of labels with closed lists, for the metrics that have more than one meaning of a
 /// label.
-const VALUES: [(&str, &str, &[&str]); 9] = [
+const VALUES: [(&str, &str, &[&str]); 10] = [
     (
         "peregrine_notifications_total",
         "outcome",
@@ -52,6 +52,11 @@ const VALUES: [(&str, &str, &[&str]); 9] = [
         "kind",
         &["certificate", "access_token", "provider_token"],
     ),
+    (
+        "peregrine_state_errors_total",
+        "cause",
+        &["unreachable", "closed", "timeout", "refused", "answer"],
+    ),
     ("peregrine_build_info", "version", &[]),
 ];
 
@@ -88,6 +93,7 @@ fn everything_once() -> String {
     metrics.notified(200, Duration::ZERO);
     metrics.ignored_field("sender");
     metrics.reloaded("ok");
+    metrics.state_failed("timeout");
     let app = metrics.app("app", "apns");
     app.settled("rejected", "Unregistered", Duration::ZERO);
     app.attempted("ok");
