@@ -17,6 +17,7 @@ mod proxy;
 mod puppet;
 #[cfg(feature = "redis")]
 mod replicas;
+mod rotation;
 mod runtime;
 mod status;
 mod storm;
