@@ -126,11 +126,13 @@ pub(super) fn remarks(config: &Config) -> Vec<Fault> {
     }
     if config.metrics.sentry.enabled && !cfg!(feature = "sentry") {
         let what = "has no effect in this build: nothing is sent";
-        remarks.push(Fault::new("metrics.sentry.enabled", what, ""));
+        let instead = "build with `--features sentry`, as the packages are, or remove it";
+        remarks.push(Fault::new("metrics.sentry.enabled", what, instead));
     }
     if config.metrics.otlp.endpoint.is_some() && !cfg!(feature = "otlp") {
         let what = "has no effect in this build: nothing is sent";
-        remarks.push(Fault::new("metrics.otlp.endpoint", what, ""));
+        let instead = "build with `--features otlp`, as the packages are, or remove it";
+        remarks.push(Fault::new("metrics.otlp.endpoint", what, instead));
     }
     // https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-default-port
     if config

@@ -12,6 +12,13 @@ use crate::providers::app::Blueprint as _;
 use crate::providers::outcome::Outcome;
 use crate::providers::probe::{Finding, bogus_push, day, deadline, reach};
 
+/// The reason where no access token could be had for now.
+const UNAVAILABLE: &str = "access_token_unavailable";
+
+/// What may help then.
+const PERHAPS: &str = "allow outgoing connections to where tokens come from (`token_uri` of the key \
+                       file, or the metadata server), or set `proxy`";
+
 /// In the form of a registration token, which is longer.
 const NO_DEVICE: &str = "peregrine-check:not-a-registration-token";
 
@@ -41,7 +48,12 @@ impl Inner {
             Some(ends) => format!("good until {}", day(ends)),
             None => String::new(),
         });
-        Finding::of_step(format!("access token by {account}"), token)
+        let mut finding = Finding::of_step(format!("access token by {account}"), token);
+        if finding.detail == UNAVAILABLE {
+            finding.detail = format!("{UNAVAILABLE}: {}", finding.instead);
+            finding.instead = PERHAPS.into();
+        }
+        finding
     }
 
     async fn send_to_nobody(&self, project: &str) -> Finding {
