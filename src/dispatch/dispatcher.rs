@@ -1,5 +1,9 @@
-//! The walk of a notification over its devices: what routes and memory answer, and what has to be
-//! delivered.
+//! The walk of a notification over its devices: what routes (`address`) and memory answer, what may
+//! go out (`admission`), and what has to be delivered; `badge` has the pushes of unread counts alone.
+
+mod address;
+mod admission;
+mod badge;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,22 +16,22 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-use super::badges::{Placed, Turn};
-use super::config::UnknownAppId;
+use address::lane_of;
+use admission::{asked, refused};
+
 use super::delivery::Walk;
 use super::duplicates::{Leader, Sighting};
 use super::ending::{Ending, Fate, Notified, Report};
 use super::lane::Lane;
 use super::memory::Memory;
 use super::plan::Plan;
-use super::routes::Routed;
-use super::state::{Question, Refusal, Replicas};
+use super::state::Replicas;
 use super::status::Settled;
 use super::supervisor::Notify;
 use super::table::Key;
 use super::verdict::{Settlement, Verdict};
 use crate::matrix::{Device, SELF_TEST_EVENT_ID};
-use crate::providers::{Cause, Push};
+use crate::providers::Push;
 use crate::telemetry::logs::{self, ShortHash};
 
 /// When to try again after what is soon over: a restart, or too many badges that wait.
@@ -253,113 +257,6 @@ impl Dispatcher {
         ending
     }
 
-    /// A badge-only push: one that must wait is answered at once, and the latest is sent later.
-    async fn badge(self: &Rc<Self>, walk: Walk) -> Ending {
-        const COALESCED: Ending = Ending::at_once(Settlement::Done, Fate::Coalesced, "");
-        let (memory, metrics) = (&self.memory, &walk.lane.app.metrics);
-        let coalesce = Duration::from_millis(walk.plan.config.badge_coalesce_ms);
-        if memory.badges.replace(walk.device, &walk.push) {
-            return COALESCED;
-        }
-        let wait = if coalesce.is_zero() {
-            match self.admit(asked(&walk, None)).await {
-                Ok(()) => return self.deliver_badge(&walk).await,
-                Err(Refusal::RateLimited { retry_after }) => {
-                    metrics.rate_limited();
-                    retry_after
-                }
-                Err(refusal) => return refused(&walk, refusal),
-            }
-        } else {
-            coalesce
-        };
-        match memory.badges.place(walk.device, walk.push) {
-            Placed::Replaced => {}
-            Placed::First(turn) => {
-                // Counted before the answer is given, so that a drain does not miss it.
-                let promise = memory.begin_later();
-                let later = self.clone().badge_later(turn, walk.device, wait);
-                actix_rt::spawn(async move {
-                    later.await;
-                    drop(promise);
-                });
-            }
-            Placed::Full => {
-                metrics.shed("in_flight");
-                return Ending::shed(SOON, "in_flight");
-            }
-        }
-        COALESCED
-    }
-
-    /// Waits until the limit allows a push, and sends the latest that came meanwhile. What was
-    /// promised is kept in a shutdown too, limit or not.
-    async fn badge_later(self: Rc<Self>, turn: Turn, device: Key, mut wait: Duration) {
-        let memory = &self.memory;
-        while !memory.sleep_unless_draining(wait).await && turn.is_needed() {
-            let plan = self.plan();
-            let push = Question {
-                device,
-                pushkey_ts: None,
-                event: None,
-                config: &plan.config,
-                deadline: Instant::now(),
-            };
-            match self.admit(push).await {
-                Ok(()) => break,
-                Err(Refusal::RateLimited { retry_after }) => wait = retry_after,
-                // Dead by now: nobody is to hear of it any more.
-                Err(_) => return,
-            }
-        }
-        let Some(push) = turn.take() else {
-            return;
-        };
-        // The app may have another lane by now, or none.
-        let plan = self.plan();
-        if let Ok(lane) = lane_of(&plan, push.device()) {
-            let walk = Walk {
-                lane: lane.clone(),
-                deadline: Instant::now() + plan.config.deadline(),
-                plan: plan.clone(),
-                push,
-                device,
-            };
-            let ending = self.deliver_badge(&walk).await;
-            self.note(Some(lane), walk.push.device(), Some(device), &ending);
-        }
-    }
-
-    async fn deliver_badge(&self, walk: &Walk) -> Ending {
-        let ending = self.deliver(walk).await;
-        self.tell(asked(walk, None), &ending).await;
-        ending
-    }
-
-    async fn deliver(&self, walk: &Walk) -> Ending {
-        walk.deliver(&self.memory, self.replicas.as_ref(), self.worker)
-            .await
-    }
-
-    /// Takes a push from the rate limit, unless another replica knows better.
-    async fn admit(&self, push: Question<'_>) -> Result<(), Refusal> {
-        let limits = &self.memory.limits;
-        match &self.replicas {
-            // In a box, so that the walk is no larger for those who are alone.
-            Some(replicas) => Box::pin(replicas.admit(push, limits)).await,
-            None => limits
-                .take(push.device)
-                .map_err(|retry_after| Refusal::RateLimited { retry_after }),
-        }
-    }
-
-    /// Tells the other replicas what came of a push.
-    async fn tell(&self, push: Question<'_>, ending: &Ending) {
-        if let Some(replicas) = &self.replicas {
-            Box::pin(replicas.tell(push, ending)).await;
-        }
-    }
-
     /// Sheds a notification because the gateway is shutting down.
     fn draining(&self, plan: Arc<Plan>, notify: Notify) -> Notified {
         let Notify {
@@ -380,41 +277,6 @@ impl Dispatcher {
     }
 }
 
-/// Returns what other replicas may know of a push.
-fn asked(walk: &Walk, event: Option<Key>) -> Question<'_> {
-    Question {
-        device: walk.device,
-        pushkey_ts: walk.push.device().pushkey_ts,
-        event,
-        config: &walk.plan.config,
-        deadline: walk.deadline,
-    }
-}
-
-/// Counts a push that is not sent, and says what comes of it.
-fn refused(walk: &Walk, refusal: Refusal) -> Ending {
-    let metrics = &walk.lane.app.metrics;
-    match refusal {
-        Refusal::RateLimited { retry_after } => {
-            metrics.rate_limited();
-            let settlement = Settlement::RateLimited { retry_after };
-            Ending::at_once(settlement, Fate::RateLimited, "")
-        }
-        Refusal::Dead => {
-            metrics.rejected_from_memory();
-            Ending::at_once(Settlement::Rejected, Fate::RejectedFromMemory, "")
-        }
-        Refusal::Delivered => {
-            metrics.duplicate();
-            Ending::at_once(Settlement::Done, Fate::Duplicate, "delivered_before")
-        }
-        Refusal::DeadlinePassed => {
-            metrics.duplicate();
-            Ending::at_once(Settlement::DeadlinePassed, Fate::Duplicate, "under_way")
-        }
-    }
-}
-
 /// Returns the ending of each device, where some share a place among the pushes.
 fn each_device(endings: &[Ending], places: &[usize]) -> Vec<Ending> {
     let mut seen = 0;
@@ -427,56 +289,4 @@ fn each_device(endings: &[Ending], places: &[usize]) -> Vec<Ending> {
         Ending::at_once(settlement, Fate::Duplicate, "same_request")
     });
     each.collect()
-}
-
-/// Finds the lane of a device's app, or what to say where there is none.
-fn lane_of<'a>(plan: &'a Plan, device: &Device) -> Result<&'a Arc<Lane>, Ending> {
-    let rejected = Settlement::Rejected;
-    if device.has_oversized_app_id() {
-        return Err(Ending::at_once(
-            rejected,
-            Fate::UnknownApp,
-            "app_id_too_long",
-        ));
-    }
-    let app_id = &*device.app_id;
-    match plan.routes.find(app_id) {
-        Routed::To(lane) => Ok(&plan.lanes[lane]),
-        Routed::Ambiguous(lane) => {
-            let Lane { app, alarms, .. } = &*plan.lanes[lane];
-            let cause = Cause::alarm("ambiguous_app_id")
-                .with_detail("another app matches this app_id as well: name it exactly in `apps`");
-            alarms.raise(&app.metrics, app.provider, &cause);
-            let settlement = Settlement::ProviderFailed;
-            Err(Ending::at_once(settlement, Fate::AmbiguousApp, ""))
-        }
-        Routed::Unknown => Err(Ending::at_once(unknown(plan, app_id), Fate::UnknownApp, "")),
-    }
-}
-
-/// Says what an app_id means that no app has. Anyone can make them up, so the log is spared.
-fn unknown(plan: &Plan, app_id: &str) -> Settlement {
-    let due = plan.unknown_app_ids.is_due();
-    match plan.config.unknown_app_id {
-        UnknownAppId::Reject => {
-            if let Some(left_out) = due {
-                tracing::warn!(
-                    app_id = logs::cut(app_id),
-                    left_out,
-                    "no app has this app_id: it is rejected"
-                );
-            }
-            Settlement::Rejected
-        }
-        UnknownAppId::Error => {
-            if let Some(left_out) = due {
-                tracing::error!(
-                    app_id,
-                    left_out,
-                    "no app has this app_id: the request fails"
-                );
-            }
-            Settlement::ProviderFailed
-        }
-    }
 }
