@@ -16,7 +16,4 @@ target=${CARGO_TARGET_DIR:-target}
 commit=$(git describe --always --dirty 2>/dev/null || echo unknown)
 # Every connection is an open file, here and in the gateway.
 ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
-if [ "${1:-}" = limits ]; then
-    exec "$target/release/loadtest" limits --gateway "$target/release/peregrine" "${@:2}"
-fi
 exec "$target/release/loadtest" --gateway "$target/release/peregrine" --commit "$commit" "$@"

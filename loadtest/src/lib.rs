@@ -2,9 +2,7 @@
 //!
 //! [`peers`] holds providers that are as strict as the real ones, can be told to misbehave, and
 //! remember what they were sent. They speak to the gateway over the network only. [`driver`] plays
-//! the homeservers against a gateway and such a provider, and measures; [`limits`] measures what a push
-//! costs at least.
+//! the homeservers against a gateway and such a provider, and measures.
 
 pub mod driver;
-pub mod limits;
 pub mod peers;

@@ -1,31 +1,32 @@
 //! The load driver's entrance; `run.sh` builds everything and calls it.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use loadtest::driver::{self, Options, Outcome};
-use loadtest::limits;
+use loadtest::driver::{self, Options, bare};
 
 fn main() -> ExitCode {
-    let outcome = match std::env::args().nth(1).as_deref() {
-        Some("limits" | "bare") => limits::run(&limits::Command::parse()).map(|report| Outcome {
-            text: report + "\n",
-            good: true,
-        }),
-        _ => driver::run(&Options::parse()),
-    };
-    match outcome {
-        Ok(outcome) => {
-            print!("{}", outcome.text);
-            if outcome.good {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
-        }
+    match run() {
+        Ok(exit) => exit,
         Err(error) => {
             eprintln!("the load test failed: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run() -> io::Result<ExitCode> {
+    // What `limits` starts for itself.
+    if std::env::args().nth(1).as_deref() == Some("bare") {
+        bare::run(bare::Half::parse_from(std::env::args().skip(1)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let outcome = driver::run(&Options::parse())?;
+    print!("{}", outcome.text);
+    Ok(if outcome.good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

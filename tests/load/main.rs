@@ -6,7 +6,7 @@
 use std::fs;
 
 use clap::Parser as _;
-use loadtest::driver::{self, Options};
+use loadtest::driver::{self, Options, bare};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -183,5 +183,26 @@ fn tune() {
         "connections:",
     ] {
         assert!(yaml.contains(key), "{yaml}");
+    }
+}
+
+#[test]
+fn limits() {
+    let report = report("limits --seconds 0.3 --in-flight 8");
+    let rows = report["tables"][0]["rows"].as_array().unwrap();
+    // HAProxy is there where it is installed.
+    assert!((7..=8).contains(&rows.len()), "{rows:?}");
+    for row in rows {
+        assert_ne!(row[3], "0", "{row}");
+    }
+    assert_eq!(report["runs"].as_array().unwrap().len(), 3);
+}
+
+/// Plays the halves of a gateway that `limits` starts: they are this program, called again with
+/// `bare` and a half, which the test harness takes for the names of tests. Nothing otherwise.
+#[test]
+fn bare() {
+    if std::env::args().nth(1).as_deref() == Some("bare") {
+        bare::run(bare::Half::parse_from(std::env::args().skip(1))).unwrap();
     }
 }

@@ -9,17 +9,18 @@
 //! `watch` look; `report` shows what was found.
 
 mod bodies;
-pub(crate) mod clients;
-pub(crate) mod figures;
-pub(crate) mod gateway;
-pub(crate) mod machine;
+mod clients;
+mod figures;
+mod gateway;
+mod machine;
 mod options;
-pub(crate) mod progress;
-pub(crate) mod report;
-pub(crate) mod rig;
+mod process;
+mod progress;
+mod report;
+mod rig;
 mod scenarios;
-pub(crate) mod usage;
-pub(crate) mod watch;
+mod usage;
+mod watch;
 
 use std::fmt::Write as _;
 use std::io;
@@ -29,6 +30,7 @@ pub use options::{Kind, Options, Payload};
 use progress::Progress;
 use report::Report;
 pub use scenarios::Scenario;
+pub use scenarios::limits::bare;
 
 /// How a scenario ended.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ pub struct Options {
     #[arg(long, default_value_t = 2.0)]
     pub warmup: f64,
     /// Connections that homeservers keep open, each with one request under way at most.
-    #[arg(long)]
+    #[arg(long, visible_alias = "in-flight")]
     pub connections: Option<usize>,
     /// The gateway's worker threads: one, if nothing is said; in `scale` and `tune` the most that are
     /// tried, else as many as there are cores.

@@ -94,7 +94,7 @@ impl Counted {
     fn now(rig: &Rig) -> Self {
         Self {
             at: Instant::now(),
-            gateway: rig.gateway.cpu_time(),
+            gateway: rig.gateway.process.cpu_time(),
             own: OwnCpu::now(),
             arrived: rig.peers().map(|peer| peer.accepted() as u64).sum(),
         }
@@ -252,7 +252,7 @@ impl<'a> Watch<'a> {
             gateway_cores: cores(now.gateway, self.last.gateway),
             client_cores: cores(now.own.clients, self.last.own.clients),
             peer_cores: cores(now.own.peers, self.last.own.peers),
-            resident_mib: float(self.rig.gateway.resident_kib()) / 1024.0,
+            resident_mib: float(self.rig.gateway.process.resident_kib()) / 1024.0,
         };
         self.last = now;
         sample

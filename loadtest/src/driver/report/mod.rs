@@ -109,7 +109,7 @@ impl Run {
     ///
     /// Returns an error if the gateway is gone.
     pub(crate) fn close(name: &str, rig: &mut Rig, timeline: Timeline) -> io::Result<Self> {
-        rig.gateway.lives()?;
+        rig.gateway.process.lives()?;
         let truth = rig.truth();
         let phases = || timeline.phases.iter();
         Ok(Self {

@@ -45,7 +45,7 @@ impl Rig {
     }
 
     /// Sends so many notifications; returns how many of the pushkeys were rejected.
-    fn send(&self, count: u64, bodies: &Arc<Bodies>) -> io::Result<u64> {
+    pub(super) fn send(&self, count: u64, bodies: &Arc<Bodies>) -> io::Result<u64> {
         let mut order = self.order(Plan::Closed, CONNECTIONS);
         order.limit = Some(count);
         order.bodies = Arc::clone(bodies);

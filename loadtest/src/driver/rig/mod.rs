@@ -3,6 +3,7 @@
 mod config;
 mod fill;
 mod provider;
+mod sample;
 
 use std::fs;
 use std::io;
@@ -20,6 +21,7 @@ use super::options::{Kind, Options, Payload};
 use crate::peers::{Ledger, Peer, Truth, pki};
 pub(crate) use config::{Pool, Protection};
 use provider::Provider;
+pub(crate) use sample::Sample;
 
 /// What a rig is to be.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub(crate) struct Setup {
     pub(crate) busy_apps: usize,
     /// Simulated providers, each with a thread of its own; apps are spread over them.
     pub(crate) peers: usize,
+    /// How many requests Apple takes at once from who has not pushed yet, if not one.
+    pub(crate) first_streams: Option<u32>,
     /// How long they take to answer.
     pub(crate) latency: Duration,
     /// The gateway's worker threads.
@@ -77,6 +81,7 @@ impl Setup {
             apps: options.apps.unwrap_or(1).max(busy_apps),
             busy_apps,
             peers: 1,
+            first_streams: None,
             latency: options.latency_or(0),
             workers: options.workers(),
             entries: options.entries,
@@ -127,7 +132,7 @@ impl Rig {
             for _ in 0..setup.peers.min(setup.apps) {
                 let at = folder.path().join(format!("provider{}", providers.len()));
                 fs::create_dir(&at)?;
-                let provider = Provider::start(kind, &at, &ledger)?;
+                let provider = Provider::start(kind, setup.first_streams, &at, &ledger)?;
                 provider.peer.latency(setup.latency);
                 providers.push(provider);
             }

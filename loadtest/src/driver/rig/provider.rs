@@ -33,9 +33,14 @@ pub(super) struct Provider {
 
 impl Provider {
     /// Starts a provider, with its credentials in a folder, marking what arrives in a ledger.
-    pub(super) fn start(kind: Kind, folder: &Path, ledger: &Arc<Ledger>) -> io::Result<Self> {
+    pub(super) fn start(
+        kind: Kind,
+        first_streams: Option<u32>,
+        folder: &Path,
+        ledger: &Arc<Ledger>,
+    ) -> io::Result<Self> {
         let (peer, keys, devices) = match kind {
-            Kind::Apns => apns(folder),
+            Kind::Apns => apns(first_streams, folder),
             Kind::Fcm => fcm(folder),
             Kind::Webpush => webpush(folder)?,
             Kind::Unifiedpush => unifiedpush(),
@@ -51,9 +56,13 @@ impl Provider {
     }
 }
 
-fn apns(folder: &Path) -> (Peer, String, Devices) {
+fn apns(first_streams: Option<u32>, folder: &Path) -> (Peer, String, Devices) {
     let key = ProviderKey::new("LOADTEST01", "PEREGRINE1", &["org.example.load"]);
-    let peer = Apns::start(apns::Options::default().key(&key));
+    let options = apns::Options::default().key(&key);
+    let peer = Apns::start(match first_streams {
+        Some(streams) => options.first_streams(streams),
+        None => options,
+    });
     let keys = format!(
         "keyfile: {}\nkey_id: {}\nteam_id: {}\ntopic: org.example.load\nendpoint: {}\n",
         key.write(folder).display(),

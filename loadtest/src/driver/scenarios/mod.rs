@@ -5,6 +5,7 @@
 
 mod compare;
 mod latency;
+pub(super) mod limits;
 mod outage;
 mod overload;
 mod ratios;
@@ -81,4 +82,6 @@ scenarios! {
     "ratios" Ratios => ratios::run,
     /// Which workers, actors, connections and limit suit this machine and provider?
     "tune" Tune => tune::run,
+    /// What does a push cost at least, and how far from that is the gateway?
+    "limits" Limits => limits::run,
 }

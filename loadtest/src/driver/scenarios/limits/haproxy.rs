@@ -10,17 +10,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::bare::Recipe;
-use super::process::Process;
+use crate::driver::process::Process;
 
 /// Starts it in front of what `recipe` sends to; `None` if it is not installed.
 ///
 /// # Errors
 ///
 /// Returns an error if it does not come up.
-pub(super) async fn start(
-    recipe: &Recipe,
-    folder: &Path,
-) -> io::Result<Option<(Process, SocketAddr)>> {
+pub(super) fn start(recipe: &Recipe, folder: &Path) -> io::Result<Option<(Process, SocketAddr)>> {
     let ca = folder.join("haproxy-ca.pem");
     fs::write(&ca, &recipe.ca_pem)?;
     // Its log says no port of its choice, so one that was free a moment ago is named.
@@ -53,7 +50,7 @@ pub(super) async fn start(
         if TcpStream::connect(address).is_ok() {
             return Ok(Some((process, address)));
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        std::thread::sleep(Duration::from_millis(50));
     }
     Err(io::Error::other("HAProxy does not listen"))
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::peers::{Peer, Received};
+use crate::driver::rig::Sample;
 
 /// One request as the gateway sent it, to be sent again and again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,39 +21,52 @@ pub(in super::super) struct Recipe {
     /// Names and values.
     pub(in super::super) headers: Vec<(String, String)>,
     /// The body, where it is sent as it is.
-    pub(in super::super) body: Vec<u8>,
+    pub(super) body: Vec<u8>,
     /// Whom each body is sealed for.
-    pub(in super::super) subscriber: Option<Subscriber>,
+    pub(super) subscriber: Option<Subscriber>,
     /// Requests under way at once.
-    pub(in super::super) in_flight: usize,
+    pub(super) in_flight: usize,
 }
 
 /// A browser, for which every body is sealed anew.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(in super::super) struct Subscriber {
+pub(super) struct Subscriber {
     /// Its public key.
-    pub(in super::super) p256dh: Vec<u8>,
+    pub(super) p256dh: Vec<u8>,
     /// Its authentication secret.
-    pub(in super::super) auth: Vec<u8>,
+    pub(super) auth: Vec<u8>,
 }
 
 impl Recipe {
-    /// Takes a request of which `peer` was the receiver.
-    pub(in super::super) fn of(received: &Received, peer: &Peer, in_flight: usize) -> Self {
+    /// Takes what a gateway sent.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the keys of a device are none.
+    pub(in super::super) fn of(sample: &Sample, in_flight: usize) -> io::Result<Self> {
+        let Sample {
+            received,
+            peer,
+            device,
+        } = sample;
         let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-        Self {
+        let sealed = device
+            .as_ref()
+            .and_then(|it| Some((&it.pushkey, it.auth.as_ref()?)));
+        let headers = received.headers.iter();
+        Ok(Self {
             address: peer.address(),
             ca_pem: peer.ca_pem(),
             path: received.path.clone(),
-            headers: received
-                .headers
-                .iter()
+            headers: headers
                 .map(|(name, value)| (name.to_string(), text(value)))
                 .collect(),
             body: received.body.to_vec(),
-            subscriber: None,
+            subscriber: sealed
+                .map(|(p256dh, auth)| Subscriber::new(p256dh, auth))
+                .transpose()?,
             in_flight,
-        }
+        })
     }
 
     /// Reads one, as [`Self::to_json`] writes it.
@@ -77,7 +90,7 @@ impl Recipe {
 
 impl Subscriber {
     /// Reads what the browser gave the application, base64url both.
-    pub(in super::super) fn new(p256dh: &str, auth: &str) -> io::Result<Self> {
+    fn new(p256dh: &str, auth: &str) -> io::Result<Self> {
         let decode = |text| URL_SAFE_NO_PAD.decode(text).map_err(io::Error::other);
         Ok(Self {
             p256dh: decode(p256dh)?,

@@ -8,12 +8,14 @@ mod send;
 
 use std::io;
 
-use clap::Subcommand;
+use clap::Parser;
 
-pub(super) use recipe::{Recipe, Subscriber};
+pub(super) use recipe::Recipe;
+use recipe::Subscriber;
 
 /// One half of a gateway.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Copy, Parser)]
+#[command(name = "bare")]
 pub enum Half {
     /// Takes notifications on a free port, which it says on standard error, and answers at once.
     Accept,

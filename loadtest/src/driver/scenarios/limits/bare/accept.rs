@@ -1,7 +1,7 @@
 //! The first half: actix-web on one worker, which reads the body and answers as if all devices
 //! were settled.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use actix_web::http::header::ContentType;
@@ -24,7 +24,7 @@ pub(super) async fn run() -> io::Result<()> {
     .disable_signals()
     .bind(("127.0.0.1", 0))?;
     for address in server.addrs() {
-        eprintln!("{address}");
+        writeln!(io::stderr(), "{address}")?;
     }
     server.run().await
 }
