@@ -19,6 +19,8 @@ pub mod probe;
 pub mod push;
 mod push_request;
 mod retry_after;
+#[cfg(test)]
+mod testing;
 
 pub use actor::{Deliver, Provider, Seat};
 pub use app::{App, Blueprint, Credential, Kind, ProviderConfig, Surroundings};

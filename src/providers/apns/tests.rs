@@ -5,17 +5,13 @@ mod send;
 
 use std::sync::Arc;
 
-use loadtest::peers::pki;
-use rustls::RootCertStore;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{Config, Plan};
 use crate::fault::Fault;
 use crate::providers::app::{ProviderConfig as _, Surroundings};
-use crate::secret::KeyFiles;
+use crate::providers::testing::surroundings;
 use crate::telemetry::Metrics;
 
 /// A folder for key files, and what else is around an app.
@@ -28,18 +24,8 @@ struct Around {
 impl Around {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut roots = RootCertStore::empty();
-        let authority = CertificateDer::from_pem_slice(pki::ca_pem().as_bytes()).unwrap();
-        roots.add(authority).unwrap();
         let metrics = Metrics::new();
-        let surroundings = Surroundings {
-            files: Arc::new(KeyFiles::beside(folder.path())),
-            roots: Arc::new(roots),
-            proxy: None,
-            metadata_host: None,
-            digest: 0,
-            metrics: metrics.app("com.example.app", "apns"),
-        };
+        let surroundings = surroundings(folder.path(), metrics.app("com.example.app", "apns"));
         Self {
             folder,
             metrics,

@@ -6,10 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use loadtest::peers::fcm::{Fcm as FcmPeer, Options};
 use loadtest::peers::oauth::OAuth;
-use loadtest::peers::{Answer, pki};
-use rustls::RootCertStore;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
+use loadtest::peers::Answer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -20,7 +17,7 @@ use crate::providers::actor::Provider as _;
 use crate::providers::app::{Blueprint as _, ProviderConfig as _, Surroundings};
 use crate::providers::outcome::{Outcome, Retry};
 use crate::providers::push::Push;
-use crate::secret::KeyFiles;
+use crate::providers::testing::surroundings;
 use crate::telemetry::Metrics;
 
 const PROJECT: &str = "my-app-1a2b3";
@@ -35,18 +32,8 @@ struct Around {
 impl Around {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_slice(pki::ca_pem().as_bytes()).unwrap();
-        roots.add(ca).unwrap();
         let metrics = Metrics::new();
-        let surroundings = Surroundings {
-            files: Arc::new(KeyFiles::beside(folder.path())),
-            roots: Arc::new(roots),
-            proxy: None,
-            metadata_host: None,
-            digest: 0,
-            metrics: metrics.app("im.example", "fcm"),
-        };
+        let surroundings = surroundings(folder.path(), metrics.app("im.example", "fcm"));
         Self { folder, metrics, surroundings }
     }
 

@@ -1,26 +1,16 @@
 //! What is wrong with a webhook's configuration.
 
-use std::sync::Arc;
-
-use rustls::RootCertStore;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
 use crate::fault::Fault;
-use crate::providers::app::{ProviderConfig as _, Surroundings};
-use crate::secret::KeyFiles;
+use crate::providers::app::ProviderConfig as _;
+use crate::providers::testing::surroundings;
 use crate::telemetry::Metrics;
 
 fn prepare(folder: &TempDir, keys: &Value) -> Result<Plan, Vec<Fault>> {
-    let surroundings = Surroundings {
-        files: Arc::new(KeyFiles::beside(folder.path())),
-        roots: Arc::new(RootCertStore::empty()),
-        proxy: None,
-        metadata_host: None,
-        digest: 0,
-        metrics: Metrics::new().app("app", "webhook"),
-    };
+    let surroundings = surroundings(folder.path(), Metrics::new().app("app", "webhook"));
     let config: Config = serde_json::from_value(keys.clone()).unwrap();
     config.prepare(&surroundings)
 }

@@ -1,22 +1,18 @@
 //! The configuration's faults, and attempts against a simulated push service whose outcome depends
 //! on time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use loadtest::peers::webpush::{Options, Subscription, WebPush as Peer};
-use loadtest::peers::{Answer, pki};
-use rustls::RootCertStore;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
+use loadtest::peers::Answer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
 use crate::fault::Fault;
 use crate::matrix;
-use crate::providers::app::{ProviderConfig as _, Surroundings};
-use crate::secret::KeyFiles;
+use crate::providers::app::ProviderConfig as _;
+use crate::providers::testing::surroundings;
 use crate::telemetry::Metrics;
 use crate::transport::Addresses;
 
@@ -25,17 +21,7 @@ const LONG: Duration = Duration::from_secs(20);
 fn prepare(folder: &TempDir, changed: &Value) -> Result<Plan, Vec<Fault>> {
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
     std::fs::write(folder.path().join("vapid.pem"), key).unwrap();
-    let mut roots = RootCertStore::empty();
-    let authority = CertificateDer::from_pem_slice(pki::ca_pem().as_bytes()).unwrap();
-    roots.add(authority).unwrap();
-    let surroundings = Surroundings {
-        files: Arc::new(KeyFiles::beside(folder.path())),
-        roots: Arc::new(roots),
-        proxy: None,
-        metadata_host: None,
-        digest: 0,
-        metrics: Metrics::new().app("app", "webpush"),
-    };
+    let surroundings = surroundings(folder.path(), Metrics::new().app("app", "webpush"));
     let mut keys = json!({
         "vapid_private_key": "vapid.pem", "vapid_contact_email": "push@example.org",
     });
