@@ -1,14 +1,17 @@
 //! Every metric: its name, its labels (closed lists, never a pushkey), its help text.
 //!
-//! `app` counts for one app, with the labels of its name filled in.
+//! `labels` lists what tells the members of a family apart, `families` registers them; `app` counts
+//! for one app, with the labels of its name filled in.
 
 mod app;
+mod families;
+mod labels;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -17,11 +20,11 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 pub use app::AppMetrics;
-
-/// Upper bounds of the duration histograms in seconds: 1 ms to 30 s, past the default deadline.
-const SECONDS: [f64; 14] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
+use families::{Histograms, family, histogram};
+use labels::{
+    AlarmLabels, AppLabel, AttemptLabels, CauseLabels, CredentialLabels, FieldLabel, OutcomeLabel,
+    PushLabels, ResultLabel, StateLabel, StatusLabel,
+};
 
 /// HTTP statuses are below 600 (RFC 9110, 15).
 const STATUSES: usize = 600;
@@ -52,68 +55,6 @@ pub struct Metrics {
     ignored_fields: Family<FieldLabel, Counter>,
     alarms: Family<AlarmLabels, Counter>,
     state_errors: Family<StateLabel, Counter>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabel {
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AppLabel {
-    app: Arc<str>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PushLabels {
-    app: Arc<str>,
-    provider: &'static str,
-    outcome: &'static str,
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AttemptLabels {
-    app: Arc<str>,
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CauseLabels {
-    app: Arc<str>,
-    cause: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabel {
-    cause: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AlarmLabels {
-    app: Arc<str>,
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CredentialLabels {
-    app: Arc<str>,
-    kind: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StatusLabel {
-    status: u16,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FieldLabel {
-    field: &'static str,
 }
 
 impl Metrics {
@@ -313,31 +254,4 @@ impl Metrics {
             provider,
         }
     }
-}
-
-type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
-
-fn histogram<L>(registry: &mut Registry, name: &str, help: &str) -> Histograms<L>
-where
-    L: Clone + std::hash::Hash + Eq + EncodeLabelSet + std::fmt::Debug + Send + Sync + 'static,
-{
-    let family = Histograms::<L>::new_with_constructor(|| Histogram::new(SECONDS));
-    registry.register(name, help, family.clone());
-    family
-}
-
-fn family<L, M>(registry: &mut Registry, name: &str, help: &str) -> Family<L, M>
-where
-    L: Clone + std::hash::Hash + Eq + EncodeLabelSet + std::fmt::Debug + Send + Sync + 'static,
-    M: Default
-        + prometheus_client::encoding::EncodeMetric
-        + prometheus_client::metrics::TypedMetric
-        + std::fmt::Debug
-        + Send
-        + Sync
-        + 'static,
-{
-    let family = Family::<L, M>::default();
-    registry.register(name, help, family.clone());
-    family
 }

@@ -7,8 +7,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::{
-    AlarmLabels, AppLabel, AttemptLabels, CauseLabels, CredentialLabels, Metrics, PushLabels,
+use super::Metrics;
+use super::labels::{
+    AlarmLabels, AppLabel, AttemptLabels, CauseLabels, CredentialLabels, PushLabels,
 };
 
 /// The metrics of one app.
