@@ -88,7 +88,7 @@ pub(super) fn findings(rows: &[Row]) -> Findings {
             1.35,
         ),
         (
-            "Web Push to its sending",
+            "Web Push to sending",
             Provider::Webpush,
             cost(Kind::Send(Provider::Webpush)),
             1.3,
