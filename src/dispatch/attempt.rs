@@ -23,8 +23,14 @@ const TO_ANSWER: Duration = Duration::from_millis(500);
 /// Time for a second look: when a thread stood still, its timers fire before its actors run.
 const SECOND_LOOK: Duration = Duration::from_millis(500);
 
-/// Makes one attempt. It ends at the deadline, or soon after.
-pub async fn attempt(lane: &Lane, worker: usize, push: &Push, deadline: Instant) -> Outcome {
+/// Makes one attempt from `now` on. It ends at the deadline, or soon after.
+pub async fn attempt(
+    lane: &Lane,
+    worker: usize,
+    push: &Push,
+    now: Instant,
+    deadline: Instant,
+) -> Outcome {
     let Some(HandedOver {
         reply,
         seat,
@@ -42,7 +48,7 @@ pub async fn attempt(lane: &Lane, worker: usize, push: &Push, deadline: Instant)
     });
 
     let mut begun = pulse.begun();
-    let mut look = Instant::now() + TO_BEGIN;
+    let mut look = now + TO_BEGIN;
     while look + SECOND_LOOK < deadline {
         if let Ok(outcome) = timeout_at(look, &mut reply).await {
             return outcome;

@@ -28,6 +28,8 @@ pub struct Walk {
     pub push: Push,
     /// The key of its device.
     pub device: Key,
+    /// When it began. What memory knows, it knows of that moment: clocks are not free.
+    pub began: Instant,
     /// When it must be settled.
     pub deadline: Instant,
 }
@@ -41,28 +43,38 @@ impl Walk {
         worker: usize,
     ) -> Ending {
         let lane = &self.lane;
-        let started = Instant::now();
-        let _place = match lane.enter(self.deadline) {
+        let _place = match lane.enter(self.began, self.deadline) {
             Ok(place) => place,
             Err(Refused { cause, retry_after }) => {
                 lane.app.metrics.shed(cause);
                 return Ending::shed(retry_after, cause);
             }
         };
-        let leave = match lane.circuit.enter(started) {
+        let leave = match lane.circuit.enter(self.began) {
             Ok(leave) => leave,
             Err(retry_after) => {
                 lane.app.metrics.shed("circuit");
                 return Ending::shed(retry_after, "circuit");
             }
         };
-        let (push, retry) = (&self.push, &self.plan.config.retry);
-        let Attempted { delivery, attempts } =
-            retry::deliver(lane, worker, push, self.deadline, retry, leave).await;
-        let took = started.elapsed();
+        let Attempted {
+            delivery,
+            attempts,
+            ended,
+        } = retry::deliver(
+            lane,
+            worker,
+            &self.push,
+            self.began,
+            self.deadline,
+            &self.plan.config.retry,
+            leave,
+        )
+        .await;
+        let took = ended.saturating_duration_since(self.began);
         match delivery {
             Delivery::Outcome(outcome) => {
-                let outcome = self.believe(memory, replicas, outcome);
+                let outcome = self.believe(memory, replicas, outcome, ended);
                 self.settled(outcome, attempts, took)
             }
             Delivery::DeadlinePassed => {
@@ -78,8 +90,14 @@ impl Walk {
     }
 
     /// Remembers what an outcome says of the pushkey; withholds a rejection that looks like ours.
-    fn believe(&self, memory: &Memory, replicas: Option<&Replicas>, outcome: Outcome) -> Outcome {
-        let now = memory.now();
+    fn believe(
+        &self,
+        memory: &Memory,
+        replicas: Option<&Replicas>,
+        outcome: Outcome,
+        ended: Instant,
+    ) -> Outcome {
+        let now = memory.tick(ended);
         match &outcome {
             Outcome::Accepted => self.lane.guard.accepted(self.device, now),
             Outcome::Rejected(cause) => match self.lane.guard.rejected(self.device, now) {

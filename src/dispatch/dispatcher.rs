@@ -79,8 +79,9 @@ impl Dispatcher {
     /// Delivers to all devices at once and folds what came of them.
     pub async fn notify(self: Rc<Self>, notify: Notify) -> Notified {
         let plan = self.plan();
+        let began = Instant::now();
         let Some(_unsettled) = self.memory.begin() else {
-            return self.draining(plan, notify);
+            return self.draining(plan, notify, began);
         };
         let deadline = notify.received + plan.config.deadline();
         let request = notify.request;
@@ -89,7 +90,7 @@ impl Dispatcher {
         let mut keys = devices.iter().map(|device| self.memory.keys.device(device));
         let push = |i, key| {
             let push = Push::new(request.clone(), i)?;
-            Some(self.push(&plan, push, key, deadline))
+            Some(self.push(&plan, push, key, began, deadline))
         };
         if let [_] = devices[..] {
             let ending = match keys.next().and_then(|key| push(0, key)) {
@@ -127,6 +128,7 @@ impl Dispatcher {
         plan: &Arc<Plan>,
         push: Push,
         device: Key,
+        began: Instant,
         deadline: Instant,
     ) -> Ending {
         let span = tracing::debug_span!(
@@ -138,7 +140,7 @@ impl Dispatcher {
             attempts = Empty,
             otel.status_code = Empty,
         );
-        let walk = self.walk(plan, push, device, deadline);
+        let walk = self.walk(plan, push, device, began, deadline);
         let ending = walk.instrument(span.clone()).await;
         if !span.is_disabled() {
             span.record("outcome", ending.fate.as_str());
@@ -157,6 +159,7 @@ impl Dispatcher {
         plan: &Arc<Plan>,
         push: Push,
         device: Key,
+        began: Instant,
         deadline: Instant,
     ) -> Ending {
         let (lane, ending) = match lane_of(plan, push.device()) {
@@ -166,18 +169,26 @@ impl Dispatcher {
                     lane: lane.clone(),
                     push: push.clone(),
                     device,
+                    began,
                     deadline,
                 };
                 (Some(&**lane), self.walk_on(walk).await)
             }
             Err(ending) => (None, ending),
         };
-        self.note(lane, push.device(), Some(device), &ending);
+        self.note(lane, push.device(), Some(device), &ending, began);
         ending
     }
 
     /// Takes note of a push that goes no further.
-    fn note(&self, lane: Option<&Lane>, device: &Device, key: Option<Key>, ending: &Ending) {
+    fn note(
+        &self,
+        lane: Option<&Lane>,
+        device: &Device,
+        key: Option<Key>,
+        ending: &Ending,
+        began: Instant,
+    ) {
         let known = key.filter(|_| ending.fate == Fate::RejectedFromMemory);
         let settled = Settled {
             lane,
@@ -185,13 +196,15 @@ impl Dispatcher {
             ending,
             known_since: known.and_then(|key| self.memory.rejected_since(key)),
         };
-        self.memory.recents.note(self.worker, &settled);
+        let now = began + ending.took;
+        self.memory.recents.note(self.worker, &settled, now);
     }
 
     /// Takes one push as far as memory can; what is left is delivered.
     async fn walk_on(self: &Rc<Self>, walk: Walk) -> Ending {
         let memory = &self.memory;
-        let (push, lane, device, deadline) = (&walk.push, &walk.lane, walk.device, walk.deadline);
+        let (push, lane, device) = (&walk.push, &walk.lane, walk.device);
+        let now = memory.tick(walk.began);
         let metrics = &lane.app.metrics;
         if push.device().has_impossible_pushkey() {
             let reason = "undecodable_pushkey";
@@ -200,7 +213,7 @@ impl Dispatcher {
         }
         if memory
             .rejections
-            .is_dead(device, push.device().pushkey_ts, memory.now())
+            .is_dead(device, push.device().pushkey_ts, now)
         {
             metrics.rejected_from_memory();
             return Ending::at_once(Settlement::Rejected, Fate::RejectedFromMemory, "");
@@ -215,18 +228,17 @@ impl Dispatcher {
             return self.event(&walk, None).await;
         };
         let event = memory.keys.event(device, &event_id);
-        match memory.duplicates.sight(event, memory.now()) {
+        match memory.duplicates.sight(event, now) {
             Sighting::Delivered => {
                 metrics.duplicate();
                 Ending::at_once(Settlement::Done, Fate::Duplicate, "delivered_before")
             }
             Sighting::UnderWay(copy) => {
                 metrics.duplicate();
-                let began = Instant::now();
-                let settlement = timeout_at(deadline, copy.settlement()).await;
+                let settlement = timeout_at(walk.deadline, copy.settlement()).await;
                 let settlement = settlement.unwrap_or(Settlement::DeadlinePassed);
                 Ending {
-                    took: began.elapsed(),
+                    took: walk.began.elapsed(),
                     ..Ending::at_once(settlement, Fate::Duplicate, "under_way")
                 }
             }
@@ -238,7 +250,7 @@ impl Dispatcher {
     async fn event(&self, walk: &Walk, leader: Option<Leader>) -> Ending {
         let memory = &self.memory;
         let asked = asked(walk, leader.as_ref().map(Leader::key));
-        let admitted = self.admit(asked).await;
+        let admitted = self.admit(asked, walk.began).await;
         let ending = match admitted {
             Ok(()) => {
                 if walk.push.notification().counts.is_some() {
@@ -249,7 +261,8 @@ impl Dispatcher {
             Err(refusal) => refused(walk, refusal),
         };
         if let Some(leader) = leader {
-            leader.finish(ending.settlement, ending.is_accepted(), memory.now());
+            let now = memory.tick(walk.began + ending.took);
+            leader.finish(ending.settlement, ending.is_accepted(), now);
         }
         if admitted.is_ok() {
             self.tell(asked, &ending).await;
@@ -258,7 +271,7 @@ impl Dispatcher {
     }
 
     /// Sheds a notification because the gateway is shutting down.
-    fn draining(&self, plan: Arc<Plan>, notify: Notify) -> Notified {
+    fn draining(&self, plan: Arc<Plan>, notify: Notify, now: Instant) -> Notified {
         let Notify {
             request, reported, ..
         } = notify;
@@ -266,7 +279,7 @@ impl Dispatcher {
         for device in &request.devices {
             if let Ok(lane) = lane_of(&plan, device) {
                 lane.app.metrics.shed("draining");
-                self.note(Some(lane), device, None, &ending);
+                self.note(Some(lane), device, None, &ending, now);
             }
         }
         let report = reported.then(|| vec![ending; request.devices.len()]);

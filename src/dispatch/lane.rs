@@ -107,8 +107,7 @@ impl Lane {
     ///
     /// Refuses when `inflight_request_limit` is reached, and what could not be delivered before its
     /// deadline.
-    pub fn enter(self: &Arc<Self>, deadline: Instant) -> Result<Place, Refused> {
-        let now = Instant::now();
+    pub fn enter(self: &Arc<Self>, now: Instant, deadline: Instant) -> Result<Place, Refused> {
         let left = deadline.saturating_duration_since(now);
         let limit = self.app.common.inflight_request_limit;
         let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -167,16 +166,17 @@ mod tests {
         let stage = Stage::new(&Config::default(), |_, _| at_once(Outcome::Accepted));
         let lane = stage.lane;
         let limit = lane.app.common.inflight_request_limit;
-        let within = |seconds: u32| Instant::now() + seconds * SECOND;
-        let mut places: Vec<Place> = (0..limit)
-            .map(|_| lane.enter(within(25)).unwrap())
-            .collect();
+        let enter = |lane: &Arc<Lane>, seconds: u32| {
+            let now = Instant::now();
+            lane.enter(now, now + seconds * SECOND)
+        };
+        let mut places: Vec<Place> = (0..limit).map(|_| enter(&lane, 25).unwrap()).collect();
         let full = Refused {
             cause: "in_flight",
             retry_after: SOONEST,
         };
         assert_eq!(
-            lane.enter(within(25)).unwrap_err(),
+            enter(&lane, 25).unwrap_err(),
             full,
             "nothing is known of its pace"
         );
@@ -186,18 +186,18 @@ mod tests {
             advance(SECOND / 500).await;
             places.pop();
         }
-        let refused = lane.enter(within(10)).unwrap_err();
+        let refused = enter(&lane, 10).unwrap_err();
         assert_eq!(refused.cause, "deadline");
         assert!(
             (7 * SECOND..9 * SECOND).contains(&refused.retry_after),
             "{refused:?}"
         );
-        let in_time = lane.enter(within(25));
+        let in_time = enter(&lane, 25);
         assert!(in_time.is_ok());
-        assert_eq!(lane.enter(within(0)).unwrap_err().cause, "deadline");
+        assert_eq!(enter(&lane, 0).unwrap_err().cause, "deadline");
         assert_eq!(lane.in_flight(), places.len() + 1);
-        places.extend(std::iter::from_fn(|| lane.enter(within(60)).ok()));
-        let full = lane.enter(within(60)).unwrap_err();
+        places.extend(std::iter::from_fn(|| enter(&lane, 60).ok()));
+        let full = enter(&lane, 60).unwrap_err();
         assert_eq!(full.cause, "in_flight");
         assert!(
             (18 * SECOND..22 * SECOND).contains(&full.retry_after),

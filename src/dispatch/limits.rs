@@ -81,12 +81,12 @@ impl Limits {
     /// # Errors
     ///
     /// Returns the time until the limit allows one.
-    pub fn take(&self, device: Key) -> Result<(), Duration> {
+    pub fn take(&self, device: Key, now: Instant) -> Result<(), Duration> {
         let quota = *self.quota.read().unwrap_or_else(PoisonError::into_inner);
         let Some(Quota { interval, burst }) = quota else {
             return Ok(());
         };
-        let elapsed = self.began.elapsed();
+        let elapsed = now.saturating_duration_since(self.began);
         let now = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         let tick = tick(elapsed);
         let mut shard = self.shards.of(device);
@@ -119,20 +119,25 @@ mod tests {
     }
 
     fn taken(limits: &Limits, device: Key, asked: usize) -> usize {
-        (0..asked).filter(|_| limits.take(device).is_ok()).count()
+        (0..asked)
+            .filter(|_| limits.take(device, Instant::now()).is_ok())
+            .count()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_then_the_rate() {
         let limits = limits(60, 3);
         assert_eq!(taken(&limits, 1, 10), 3);
-        assert_eq!(limits.take(1), Err(Duration::from_secs(1)));
+        assert_eq!(limits.take(1, Instant::now()), Err(Duration::from_secs(1)));
         assert!(
-            limits.take(2).is_ok(),
+            limits.take(2, Instant::now()).is_ok(),
             "every pushkey has its own allowance"
         );
         advance(Duration::from_millis(999)).await;
-        assert_eq!(limits.take(1), Err(Duration::from_millis(1)));
+        assert_eq!(
+            limits.take(1, Instant::now()),
+            Err(Duration::from_millis(1))
+        );
         advance(Duration::from_millis(1)).await;
         assert_eq!(taken(&limits, 1, 10), 1);
         advance(Duration::from_secs(60)).await;
@@ -149,7 +154,7 @@ mod tests {
             let limits = limits(per_minute, burst);
             let mut taken = 0;
             for _ in 0..1000 {
-                taken += usize::from(limits.take(1).is_ok());
+                taken += usize::from(limits.take(1, Instant::now()).is_ok());
                 advance(Duration::from_millis(100)).await;
             }
             // 100 s: the burst, then the rate.
@@ -165,10 +170,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whole_allowances_are_forgotten() {
         let limits = limits(60, 3);
-        (0..100).for_each(|device| limits.take(device).unwrap());
+        (0..100).for_each(|device| limits.take(device, Instant::now()).unwrap());
         assert_eq!(limits.count(), 100);
         advance(Duration::from_secs(10)).await;
-        limits.take(1000).unwrap();
+        limits.take(1000, Instant::now()).unwrap();
         assert_eq!(limits.count(), 1);
     }
 
@@ -191,14 +196,14 @@ mod tests {
         let (start, mut taken, mut exact) = (Instant::now(), Vec::new(), true);
         for wait in waits {
             advance(wait).await;
-            match limits.take(1) {
+            match limits.take(1, Instant::now()) {
                 Ok(()) => taken.push(start.elapsed()),
                 Err(wait) => {
                     let almost = wait.saturating_sub(Duration::from_millis(1));
                     advance(almost).await;
-                    exact &= limits.take(1).is_err();
+                    exact &= limits.take(1, Instant::now()).is_err();
                     advance(wait.saturating_sub(almost)).await;
-                    exact &= limits.take(1).is_ok();
+                    exact &= limits.take(1, Instant::now()).is_ok();
                     taken.push(start.elapsed());
                 }
             }

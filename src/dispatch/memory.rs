@@ -71,15 +71,16 @@ impl Memory {
         self.limits.adjust(config.rate_limit.as_ref());
     }
 
-    /// Returns the tables' time.
-    pub fn now(&self) -> Ticks {
-        tick(self.began.elapsed())
+    /// Returns a time as the tables have it.
+    pub fn tick(&self, at: Instant) -> Ticks {
+        tick(at.saturating_duration_since(self.began))
     }
 
     /// Returns since when a pushkey is known to be dead.
     pub fn rejected_since(&self, device: Key) -> Option<Instant> {
-        let age = self.rejections.age(device, self.now())?;
-        Instant::now().checked_sub(TICK * age)
+        let now = Instant::now();
+        let age = self.rejections.age(device, self.tick(now))?;
+        now.checked_sub(TICK * age)
     }
 
     /// Begins a notification; `None` once the gateway is shutting down.

@@ -33,14 +33,17 @@ pub struct Attempted {
     pub delivery: Delivery,
     /// How often the provider was asked, free repeats included.
     pub attempts: u32,
+    /// When it was settled.
+    pub ended: Instant,
 }
 
-/// Attempts a push until it is settled, the attempts or the budget are used up, the circuit opens,
+/// Attempts a push from `now` on until it is settled, the attempts or the budget are used up, the circuit opens,
 /// or the deadline comes.
 pub async fn deliver(
     lane: &Lane,
     worker: usize,
     push: &Push,
+    mut now: Instant,
     deadline: Instant,
     config: &RetryConfig,
     mut leave: Leave<'_>,
@@ -48,10 +51,11 @@ pub async fn deliver(
     let metrics = &lane.app.metrics;
     let mut attempts = 0;
     let mut free_repeats = 0;
-    lane.budget.pushed(Instant::now());
+    lane.budget.pushed(now);
     let delivery = loop {
-        let outcome = traced(lane, worker, push, deadline, attempts + free_repeats + 1).await;
-        let now = Instant::now();
+        let number = attempts + free_repeats + 1;
+        let outcome = traced(lane, worker, push, now, deadline, number).await;
+        now = Instant::now();
         let is_neutral = outcome.cause().is_some_and(|cause| cause.neutral);
         let Outcome::Transient { cause, retry } = &outcome else {
             metrics.attempted("ok");
@@ -96,10 +100,11 @@ pub async fn deliver(
         );
         if !wait.is_zero() {
             sleep(wait).await;
+            now = Instant::now();
         }
         // A probe that has told nothing yet is still the probe.
         if !is_free && !leave.is_probe() {
-            let Ok(entered) = lane.circuit.enter(Instant::now()) else {
+            let Ok(entered) = lane.circuit.enter(now) else {
                 metrics.attempted("error");
                 break Delivery::Outcome(outcome);
             };
@@ -110,6 +115,7 @@ pub async fn deliver(
     Attempted {
         delivery,
         attempts: attempts + free_repeats,
+        ended: now,
     }
 }
 
@@ -118,6 +124,7 @@ async fn traced(
     lane: &Lane,
     worker: usize,
     push: &Push,
+    now: Instant,
     deadline: Instant,
     number: u32,
 ) -> Outcome {
@@ -128,7 +135,7 @@ async fn traced(
         reason = Empty,
         otel.status_code = Empty,
     );
-    let attempt = attempt(lane, worker, push, deadline);
+    let attempt = attempt(lane, worker, push, now, deadline);
     let outcome = attempt.instrument(span.clone()).await;
     if !span.is_disabled() {
         span.record("outcome", outcome.as_str());

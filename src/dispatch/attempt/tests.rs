@@ -14,7 +14,8 @@ use crate::providers::Retry;
 const DEADLINE: Duration = Duration::from_secs(25);
 
 async fn attempt_to(lane: &Lane, pushkey: &str, within: Duration) -> Outcome {
-    attempt(lane, 0, &push(pushkey), Instant::now() + within).await
+    let now = Instant::now();
+    attempt(lane, 0, &push(pushkey), now, now + within).await
 }
 
 #[track_caller]

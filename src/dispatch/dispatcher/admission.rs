@@ -1,5 +1,7 @@
 //! Whether a push may go out: this replica's rate limit, and what other replicas know.
 
+use tokio::time::Instant;
+
 use super::Dispatcher;
 use crate::dispatch::delivery::Walk;
 use crate::dispatch::ending::{Ending, Fate};
@@ -14,13 +16,13 @@ impl Dispatcher {
     }
 
     /// Takes a push from the rate limit, unless another replica knows better.
-    pub(super) async fn admit(&self, push: Question<'_>) -> Result<(), Refusal> {
+    pub(super) async fn admit(&self, push: Question<'_>, now: Instant) -> Result<(), Refusal> {
         let limits = &self.memory.limits;
         match &self.replicas {
             // In a box, so that the walk is no larger for those who are alone.
             Some(replicas) => Box::pin(replicas.admit(push, limits)).await,
             None => limits
-                .take(push.device)
+                .take(push.device, now)
                 .map_err(|retry_after| Refusal::RateLimited { retry_after }),
         }
     }

@@ -25,7 +25,7 @@ impl Dispatcher {
             return COALESCED;
         }
         let wait = if coalesce.is_zero() {
-            match self.admit(asked(&walk, None)).await {
+            match self.admit(asked(&walk, None), walk.began).await {
                 Ok(()) => return self.deliver_badge(&walk).await,
                 Err(Refusal::RateLimited { retry_after }) => {
                     metrics.rate_limited();
@@ -68,7 +68,7 @@ impl Dispatcher {
                 config: &plan.config,
                 deadline: Instant::now(),
             };
-            match self.admit(push).await {
+            match self.admit(push, Instant::now()).await {
                 Ok(()) => break,
                 Err(Refusal::RateLimited { retry_after }) => wait = retry_after,
                 // Dead by now: nobody is to hear of it any more.
@@ -81,15 +81,17 @@ impl Dispatcher {
         // The app may have another lane by now, or none.
         let plan = self.plan();
         if let Ok(lane) = lane_of(&plan, push.device()) {
+            let began = Instant::now();
             let walk = Walk {
                 lane: lane.clone(),
-                deadline: Instant::now() + plan.config.deadline(),
+                began,
+                deadline: began + plan.config.deadline(),
                 plan: plan.clone(),
                 push,
                 device,
             };
             let ending = self.deliver_badge(&walk).await;
-            self.note(Some(lane), walk.push.device(), Some(device), &ending);
+            self.note(Some(lane), walk.push.device(), Some(device), &ending, began);
         }
     }
 

@@ -44,12 +44,13 @@ impl Play {
         self.attempts.lock().unwrap().clear();
         *self.written.lock().unwrap() = outcomes.into_iter().collect();
         let leave = self.stage.lane.circuit.enter(Instant::now()).unwrap();
-        let (push, deadline) = (push("key"), Instant::now() + DEADLINE);
+        let (push, now) = (push("key"), Instant::now());
         let delivery = deliver(
             &self.stage.lane,
             0,
             &push,
-            deadline,
+            now,
+            now + DEADLINE,
             &self.config.retry,
             leave,
         );

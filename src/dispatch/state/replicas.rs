@@ -56,10 +56,12 @@ impl Replicas {
                 .await
                 .and_then(|answer| Answer::of(&answer));
             return match answer {
-                None => limits.take(question.device).map_err(limited),
+                None => limits
+                    .take(question.device, Instant::now())
+                    .map_err(limited),
                 Some(Answer::Go) => {
                     // For the time when Redis does not answer.
-                    let _ = limits.take(question.device);
+                    let _ = limits.take(question.device, Instant::now());
                     Ok(())
                 }
                 Some(Answer::Limited(retry_after)) => Err(limited(retry_after)),

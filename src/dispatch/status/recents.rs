@@ -88,10 +88,9 @@ impl Default for Recents {
 }
 
 impl Recents {
-    /// Takes note of a push that was settled on worker thread `worker`: counts it in its app's
-    /// record, and keeps it here.
-    pub fn note(&self, worker: usize, settled: &Settled<'_>) {
-        let now = Instant::now();
+    /// Takes note of a push that was settled on worker thread `worker` just now: counts it in its
+    /// app's record, and keeps it here.
+    pub fn note(&self, worker: usize, settled: &Settled<'_>, now: Instant) {
         if let Some(lane) = settled.lane {
             lane.record.count(worker, settled, now);
         }
@@ -185,7 +184,7 @@ mod tests {
             ending: &Ending::at_once(Settlement::Done, fate, "because"),
             known_since: None,
         };
-        recents.note(worker, &settled);
+        recents.note(worker, &settled, Instant::now());
     }
 
     fn of(recents: &Recents, pushkey: &str) -> Vec<Entry> {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::data::{
     AlarmLine, AppStatus, CredentialStatus, Curves, ErrorLine, Fill, Recent, State, Status, Steps,
     Tables,
@@ -36,7 +38,7 @@ pub(super) fn write(
     // A number from the future is another process's: its reader knows nothing of ours.
     let samples = query.since.and_then(|since| last.checked_sub(since));
     let samples = samples.map_or(LENGTH, |new| usize::try_from(new).unwrap_or(LENGTH));
-    let now = tokio::time::Instant::now();
+    let now = Instant::now();
     Status {
         version: env!("CARGO_PKG_VERSION"),
         now: process.at(now),
@@ -53,7 +55,7 @@ pub(super) fn write(
         apps: plan
             .lanes
             .iter()
-            .map(|lane| app(lane, memory, process, samples))
+            .map(|lane| app(lane, memory, process, samples, now))
             .collect(),
         tables: tables(plan, memory),
         errors: errors(plan, process),
@@ -62,10 +64,10 @@ pub(super) fn write(
     }
 }
 
-fn app(lane: &Lane, memory: &Memory, process: Process, samples: usize) -> AppStatus {
+fn app(lane: &Lane, memory: &Memory, process: Process, samples: usize, now: Instant) -> AppStatus {
     let (app, record) = (&lane.app, &lane.record);
-    let circuit = lane.circuit.reading(tokio::time::Instant::now());
-    let guard = lane.guard.reading(memory.now());
+    let circuit = lane.circuit.reading(now);
+    let guard = lane.guard.reading(memory.tick(now));
     let actors_up = lane.seats.up();
     let state = if actors_up == 0 && lane.seats.were_taken() {
         State::Rebuilding
