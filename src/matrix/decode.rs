@@ -3,20 +3,14 @@
 //!
 //! A homeserver repeats a refused request for 24 hours and holds that user's later pushes back
 //! meanwhile, so only what no homeserver sends is refused. Everything optional may be `null`
-//! (absent) or of the wrong type (absent, and named in [`NotifyRequest::ignored`]).
+//! (absent) or of the wrong type (absent, and named in [`NotifyRequest::ignored`]); of duplicate
+//! keys the last counts.
 
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::draft::{Draft, DraftDevice, is_null, seconds};
-use super::json::{self, StringBytes};
-use super::{Encrypted, Notification, NotifyRequest, Text};
-
-/// The longest error text, in characters.
-const MAX_ERROR_CHARS: usize = 160;
+use super::draft::{Draft, DraftDevice};
+use super::scan::{NotJson, Scan, Value};
+use super::{Device, Notification, NotifyRequest, Text};
 
 /// Why a body is refused. Each is one `errcode` of the specification.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,179 +37,162 @@ pub enum DecodeError {
 pub fn decode(body: bytes::Bytes) -> Result<NotifyRequest, DecodeError> {
     let text = Text::try_from(body).map_err(|error| DecodeError::NotJson(error.to_string()))?;
     let mut draft = Draft::new(&text);
-    let mut de = serde_json::Deserializer::from_str(&text);
-    (&mut de)
-        .deserialize_any(Top(&mut draft))
-        .and_then(|()| de.end())
-        .map_err(|error| refusal(&text, &error))?;
+    let mut scan = Scan::new(&text);
+    body_of(&mut draft, &mut scan).map_err(|fault| refusal(&text, fault))?;
     draft.finish()
 }
 
-/// Tells what is not JSON from what only has the wrong shape: parsing stops at the first fault, and
+/// Why reading stopped.
+enum Fault {
+    NotJson,
+    /// What should be there, and where.
+    Shape(String, usize),
+}
+
+impl From<NotJson> for Fault {
+    fn from(_: NotJson) -> Self {
+        Self::NotJson
+    }
+}
+
+/// Tells what is not JSON from what only has the wrong shape: reading stops at the first fault, and
 /// behind a wrong shape there may be no JSON.
-fn refusal(body: &str, error: &serde_json::Error) -> DecodeError {
-    if error.classify() != Category::Data {
-        return DecodeError::NotJson(told(error));
-    }
-    match serde_json::from_str::<&RawValue>(body) {
-        Ok(_) => DecodeError::BadJson(told(error)),
-        Err(error) => DecodeError::NotJson(told(&error)),
+fn refusal(body: &str, fault: Fault) -> DecodeError {
+    match (serde_json::from_str::<&RawValue>(body), fault) {
+        (Err(error), _) => DecodeError::NotJson(error.to_string()),
+        (Ok(_), Fault::Shape(expected, at)) => {
+            let before = &body[..at];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rfind('\n').map_or(at, |end| at - end - 1) + 1;
+            DecodeError::BadJson(format!("{expected} at line {line} column {column}"))
+        }
+        (Ok(_), Fault::NotJson) => DecodeError::NotJson("it cannot be read".to_owned()),
     }
 }
 
-/// Returns the error's text, short even where it quotes the body.
-fn told(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.char_indices().nth(MAX_ERROR_CHARS) {
-        None => text,
-        Some((end, _)) => {
-            let (line, column) = (error.line(), error.column());
-            format!("{}… at line {line} column {column}", &text[..end])
+fn body_of(draft: &mut Draft<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
+    let start = scan.token();
+    if !scan.begin_object() {
+        let expected = "an object with `notification` is expected".to_owned();
+        return Err(Fault::Shape(expected, start));
+    }
+    while let Some(key) = scan.next_key()? {
+        if key.text() == "notification" {
+            notification(draft, scan)?;
+        } else {
+            scan.value()?;
         }
     }
+    Ok(scan.end()?)
 }
 
-struct Top<'d, 'a>(&'d mut Draft<'a>);
-
-impl<'de> Visitor<'de> for Top<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with `notification`")
+fn notification(draft: &mut Draft<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
+    (draft.notification, draft.devices) = (None, None);
+    let start = scan.token();
+    if !scan.begin_object() {
+        return null_or(scan, start, || {
+            "an object in `notification` is expected".to_owned()
+        });
     }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key_seed(StringBytes)? {
-            if key == "notification" {
-                map.next_value_seed(NotificationSeed(self.0))?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+    let mut it = Notification::default();
+    while let Some(key) = scan.next_key()? {
+        match &*key.text() {
+            "devices" => devices(draft, scan)?,
+            "event_id" => it.event_id = draft.id("event_id", scan.value()?),
+            "room_id" => it.room_id = draft.id("room_id", scan.value()?),
+            "type" => it.event_type = draft.id("type", scan.value()?),
+            "sender" => it.sender = draft.text("sender", scan.value()?),
+            "sender_display_name" => {
+                it.sender_display_name = draft.text("sender_display_name", scan.value()?);
             }
-        }
-        Ok(())
-    }
-}
-
-struct NotificationSeed<'d, 'a>(&'d mut Draft<'a>);
-
-impl<'de> DeserializeSeed<'de> for NotificationSeed<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, de: D) -> Result<(), D::Error> {
-        de.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for NotificationSeed<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object in `notification`")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.0.notification = None;
-        self.0.devices = None;
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let draft = self.0;
-        draft.devices = None;
-        let mut it = Notification::default();
-        let mut encrypted = Encrypted::default();
-        while let Some(key) = map.next_key_seed(StringBytes)? {
-            if key == "devices" {
-                map.next_value_seed(DevicesSeed(draft))?;
-                continue;
+            "room_name" => it.room_name = draft.text("room_name", scan.value()?),
+            "room_alias" => it.room_alias = draft.text("room_alias", scan.value()?),
+            "membership" => it.membership = draft.text("membership", scan.value()?),
+            "user_is_target" => {
+                it.user_is_target = draft.boolean("user_is_target", scan.value()?);
             }
-            let value: &RawValue = map.next_value()?;
-            match key.as_ref() {
-                "event_id" => it.event_id = draft.id("event_id", value),
-                "room_id" => it.room_id = draft.id("room_id", value),
-                "type" => it.event_type = draft.id("type", value),
-                "sender" => it.sender = draft.text("sender", value),
-                "sender_display_name" => {
-                    it.sender_display_name = draft.text("sender_display_name", value);
-                }
-                "room_name" => it.room_name = draft.text("room_name", value),
-                "room_alias" => it.room_alias = draft.text("room_alias", value),
-                "membership" => it.membership = draft.text("membership", value),
-                "user_is_target" => it.user_is_target = draft.boolean("user_is_target", value),
-                "prio" => it.prio = draft.priority(value),
-                "content" => it.content = draft.object("content", value),
-                "counts" => it.counts = draft.counts(value),
-                "ciphertext" => encrypted.ciphertext = draft.text("ciphertext", value),
-                "ephemeral" => encrypted.ephemeral = draft.text("ephemeral", value),
-                "mac" => encrypted.mac = draft.text("mac", value),
-                _ => {}
-            }
-        }
-        it.encrypted = encrypted;
-        draft.notification = Some(it);
-        Ok(())
-    }
-}
-
-struct DevicesSeed<'d, 'a>(&'d mut Draft<'a>);
-
-impl<'de> DeserializeSeed<'de> for DevicesSeed<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, de: D) -> Result<(), D::Error> {
-        de.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for DevicesSeed<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list in `notification.devices`")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.0.devices = None;
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let mut devices = Vec::with_capacity(1);
-        while let Some(value) = seq.next_element::<&RawValue>()? {
-            devices.push(device(self.0, devices.len(), value)?);
-        }
-        self.0.devices = Some(devices);
-        Ok(())
-    }
-}
-
-fn device<E: Error>(draft: &mut Draft<'_>, i: usize, value: &RawValue) -> Result<DraftDevice, E> {
-    let raw = draft.keep_json(value);
-    if !raw.is_object() {
-        return Err(E::custom(format!(
-            "`notification.devices[{i}]` is not an object"
-        )));
-    }
-    let required = |draft: &Draft<'_>, name: &str, value: &RawValue| match json::text(value) {
-        Some(text) => Ok(Some(draft.keep(text))),
-        None if is_null(value) => Ok(None),
-        None => Err(E::custom(format!(
-            "`notification.devices[{i}].{name}` is not a string"
-        ))),
-    };
-    let mut it = DraftDevice::default();
-    for (key, value) in json::members(value.get()) {
-        match key.as_ref() {
-            "app_id" => it.app_id = required(draft, "app_id", value)?,
-            "pushkey" => it.pushkey = required(draft, "pushkey", value)?,
-            "pushkey_ts" => {
-                it.device.pushkey_ts = draft.integer("devices.pushkey_ts", value).and_then(seconds);
-            }
-            "data" => it.device.data = draft.data(value),
-            "tweaks" => it.device.tweaks = draft.tweaks(value),
-            _ => {}
+            "prio" => it.prio = draft.priority(scan.value()?),
+            "content" => it.content = draft.object("content", scan.value()?),
+            "counts" => it.counts = draft.counts(scan)?,
+            "ciphertext" => it.encrypted.ciphertext = draft.text("ciphertext", scan.value()?),
+            "ephemeral" => it.encrypted.ephemeral = draft.text("ephemeral", scan.value()?),
+            "mac" => it.encrypted.mac = draft.text("mac", scan.value()?),
+            _ => drop(scan.value()?),
         }
     }
-    it.device.raw = raw;
-    Ok(it)
+    draft.notification = Some(it);
+    Ok(())
+}
+
+fn devices(draft: &mut Draft<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
+    draft.devices = None;
+    let start = scan.token();
+    if !scan.begin_list() {
+        return null_or(scan, start, || {
+            "a list in `notification.devices` is expected".to_owned()
+        });
+    }
+    let mut devices = Vec::with_capacity(1);
+    while scan.next_element()? {
+        devices.push(device(draft, devices.len(), scan)?);
+    }
+    draft.devices = Some(devices);
+    Ok(())
+}
+
+fn device(draft: &mut Draft<'_>, i: usize, scan: &mut Scan<'_>) -> Result<DraftDevice, Fault> {
+    let start = scan.token();
+    if !scan.begin_object() {
+        let wrong = format!("`notification.devices[{i}]` is not an object");
+        return Err(Fault::Shape(wrong, start));
+    }
+    // A later member of the same name may be a better one.
+    let (mut app_id, mut pushkey) = (Ok(None), Ok(None));
+    let mut it = Device::default();
+    while let Some(key) = scan.next_key()? {
+        match &*key.text() {
+            "app_id" => app_id = required(draft, i, "app_id", scan)?,
+            "pushkey" => pushkey = required(draft, i, "pushkey", scan)?,
+            "pushkey_ts" => it.pushkey_ts = draft.seconds("devices.pushkey_ts", scan.value()?),
+            "data" => it.data = draft.data(scan)?,
+            "tweaks" => it.tweaks = draft.tweaks(scan)?,
+            _ => drop(scan.value()?),
+        }
+    }
+    it.raw = draft.keep_json(scan.since(start));
+    Ok(DraftDevice {
+        app_id: app_id?,
+        pushkey: pushkey?,
+        device: it,
+    })
+}
+
+/// Reads a member that has to be there; what it is instead of a string is told later.
+fn required(
+    draft: &Draft<'_>,
+    i: usize,
+    name: &str,
+    scan: &mut Scan<'_>,
+) -> Result<Result<Option<Text>, Fault>, NotJson> {
+    let start = scan.token();
+    Ok(match scan.value()? {
+        Value::Text(text) => Ok(Some(draft.keep(text))),
+        Value::Null => Ok(None),
+        _ => {
+            let wrong = format!("`notification.devices[{i}].{name}` is not a string");
+            Err(Fault::Shape(wrong, start))
+        }
+    })
+}
+
+/// Takes `null` for a member that is not there.
+fn null_or(
+    scan: &mut Scan<'_>,
+    start: usize,
+    expected: impl FnOnce() -> String,
+) -> Result<(), Fault> {
+    match scan.value()? {
+        Value::Null => Ok(()),
+        _ => Err(Fault::Shape(expected(), start)),
+    }
 }

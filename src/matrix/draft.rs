@@ -5,11 +5,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
+use super::scan::{NotJson, Quoted, Scan, Value};
 use super::{
     Counts, DecodeError, Device, IgnoredField, Json, Notification, NotifyRequest, Priority,
-    PusherData, Text, Tweaks, json,
+    PusherData, Text, Tweaks,
 };
 
 /// The largest integer Matrix allows in JSON: 2^53 - 1
@@ -19,6 +18,9 @@ const MAX_INTEGER: u64 = (1 << 53) - 1;
 /// A `pushkey_ts` above this (the year 5138 in seconds) is in milliseconds.
 const MILLISECONDS_FROM: u64 = 100_000_000_000;
 
+/// What a device plays for a sound without a name.
+const DEFAULT_SOUND: Text = Text::from_static("default");
+
 /// What has been read so far.
 pub(super) struct Draft<'a> {
     body: &'a Text,
@@ -27,7 +29,6 @@ pub(super) struct Draft<'a> {
     pub(super) ignored: Vec<IgnoredField>,
 }
 
-#[derive(Default)]
 pub(super) struct DraftDevice {
     pub(super) app_id: Option<Text>,
     pub(super) pushkey: Option<Text>,
@@ -74,82 +75,102 @@ impl<'a> Draft<'a> {
     }
 
     /// Shares the body's bytes where the JSON had no escapes.
-    pub(super) fn keep(&self, text: Cow<'_, str>) -> Text {
-        match text {
+    pub(super) fn keep(&self, text: Quoted<'_>) -> Text {
+        match text.text() {
             Cow::Borrowed(slice) => self.body.slice_ref(slice),
             Cow::Owned(text) => text.into(),
         }
     }
 
-    pub(super) fn keep_json(&self, value: &RawValue) -> Json {
-        Json::from_text(self.body.slice_ref(value.get()))
+    pub(super) fn keep_json(&self, json: &str) -> Json {
+        Json::from_text(self.body.slice_ref(json))
     }
 
-    fn ignore<T>(&mut self, field: &'static str) -> Option<T> {
+    /// Takes a value of the wrong type as absent.
+    fn ignore<T>(&mut self, field: &'static str, value: Value<'_>) -> Option<T> {
         let field = IgnoredField(field);
-        if !self.ignored.contains(&field) {
+        if value != Value::Null && !self.ignored.contains(&field) {
             self.ignored.push(field);
         }
         None
     }
 
-    pub(super) fn text(&mut self, field: &'static str, value: &RawValue) -> Option<Text> {
-        match json::text(value) {
-            Some(text) => Some(self.keep(text)),
-            None if is_null(value) => None,
-            None => self.ignore(field),
+    pub(super) fn text(&mut self, field: &'static str, value: Value<'_>) -> Option<Text> {
+        match value {
+            Value::Text(text) => Some(self.keep(text)),
+            other => self.ignore(field, other),
         }
     }
 
     /// Like `text`, with the empty string as absent: Synapse's badge pushes have `"id": ""`.
-    pub(super) fn id(&mut self, field: &'static str, value: &RawValue) -> Option<Text> {
+    pub(super) fn id(&mut self, field: &'static str, value: Value<'_>) -> Option<Text> {
         self.text(field, value).filter(|text| !text.is_empty())
     }
 
-    pub(super) fn boolean(&mut self, field: &'static str, value: &RawValue) -> Option<bool> {
-        match value.get() {
-            "true" => Some(true),
-            "false" => Some(false),
-            "null" => None,
-            _ => self.ignore(field),
+    pub(super) fn boolean(&mut self, field: &'static str, value: Value<'_>) -> Option<bool> {
+        match value {
+            Value::Bool(value) => Some(value),
+            other => self.ignore(field, other),
         }
     }
 
-    pub(super) fn object(&mut self, field: &'static str, value: &RawValue) -> Option<Json> {
-        match value.get().as_bytes().first() {
-            Some(b'{') => Some(self.keep_json(value)),
-            _ if is_null(value) => None,
-            _ => self.ignore(field),
+    pub(super) fn object(&mut self, field: &'static str, value: Value<'_>) -> Option<Json> {
+        match value {
+            Value::Object(json) => Some(self.keep_json(json)),
+            other => self.ignore(field, other),
         }
     }
 
-    pub(super) fn integer(&mut self, field: &'static str, value: &RawValue) -> Option<u64> {
-        if is_null(value) {
-            return None;
+    fn integer(&mut self, field: &'static str, value: Value<'_>) -> Option<u64> {
+        match value {
+            Value::Number(number) => integer(number).or_else(|| self.ignore(field, value)),
+            other => self.ignore(field, other),
         }
-        integer(value.get()).or_else(|| self.ignore(field))
     }
 
-    pub(super) fn counts(&mut self, value: &RawValue) -> Option<Counts> {
-        let object = self.object("counts", value)?;
+    /// Reads a time in seconds since the epoch; some clients send milliseconds.
+    pub(super) fn seconds(&mut self, field: &'static str, value: Value<'_>) -> Option<u64> {
+        match self.integer(field, value)? {
+            0 => None,
+            ts if ts >= MILLISECONDS_FROM => Some(ts / 1000),
+            ts => Some(ts),
+        }
+    }
+
+    /// Begins an object whose members are read; any other value is passed.
+    fn begins(&mut self, field: &'static str, scan: &mut Scan<'_>) -> Result<bool, NotJson> {
+        let begins = scan.begin_object();
+        if !begins {
+            let _: Option<()> = self.ignore(field, scan.value()?);
+        }
+        Ok(begins)
+    }
+
+    pub(super) fn counts(&mut self, scan: &mut Scan<'_>) -> Result<Option<Counts>, NotJson> {
+        if !self.begins("counts", scan)? {
+            return Ok(None);
+        }
         let mut counts = Counts::default();
-        for (key, value) in object.members() {
-            match key.as_ref() {
+        while let Some(key) = scan.next_key()? {
+            let value = scan.value()?;
+            match &*key.text() {
                 "unread" => counts.unread = self.integer("counts.unread", value),
                 "missed_calls" => counts.missed_calls = self.integer("counts.missed_calls", value),
                 _ => {}
             }
         }
-        (counts != Counts::default()).then_some(counts)
+        Ok((counts != Counts::default()).then_some(counts))
     }
 
-    pub(super) fn data(&mut self, value: &RawValue) -> PusherData {
-        let Some(raw) = self.object("devices.data", value) else {
-            return PusherData::default();
-        };
+    pub(super) fn data(&mut self, scan: &mut Scan<'_>) -> Result<PusherData, NotJson> {
         let mut data = PusherData::default();
-        for (key, value) in raw.members() {
-            match key.as_ref() {
+        let start = scan.token();
+        if !self.begins("devices.data", scan)? {
+            return Ok(data);
+        }
+        while let Some(key) = scan.next_key()? {
+            let value = scan.value()?;
+            match &*key.text() {
                 "default_payload" => {
                     data.default_payload = self.object("devices.data.default_payload", value);
                 }
@@ -160,41 +181,37 @@ impl<'a> Draft<'a> {
                 _ => {}
             }
         }
-        data.raw = Some(raw);
-        data
+        data.raw = Some(self.keep_json(scan.since(start)));
+        Ok(data)
     }
 
-    pub(super) fn tweaks(&mut self, value: &RawValue) -> Tweaks {
-        let Some(raw) = self.object("devices.tweaks", value) else {
-            return Tweaks::default();
-        };
+    pub(super) fn tweaks(&mut self, scan: &mut Scan<'_>) -> Result<Tweaks, NotJson> {
         let mut tweaks = Tweaks::default();
-        for (key, value) in raw.members() {
-            match key.as_ref() {
+        if !self.begins("devices.tweaks", scan)? {
+            return Ok(tweaks);
+        }
+        while let Some(key) = scan.next_key()? {
+            let value = scan.value()?;
+            match &*key.text() {
                 // Synapse makes a tweak without a value `true`.
-                "sound" if value.get() == "true" => tweaks.sound = Some("default".into()),
+                "sound" if value == Value::Bool(true) => tweaks.sound = Some(DEFAULT_SOUND),
                 "sound" => tweaks.sound = self.text("devices.tweaks.sound", value),
                 "highlight" => {
-                    tweaks.highlight = self
-                        .boolean("devices.tweaks.highlight", value)
-                        .unwrap_or(false);
+                    let highlight = self.boolean("devices.tweaks.highlight", value);
+                    tweaks.highlight = highlight.unwrap_or(false);
                 }
                 _ => {}
             }
         }
-        tweaks
+        Ok(tweaks)
     }
 
-    pub(super) fn priority(&mut self, value: &RawValue) -> Priority {
+    pub(super) fn priority(&mut self, value: Value<'_>) -> Priority {
         match self.text("prio", value).as_deref() {
             Some("low") => Priority::Low,
             _ => Priority::High,
         }
     }
-}
-
-pub(super) fn is_null(value: &RawValue) -> bool {
-    value.get() == "null"
 }
 
 /// Reads a count: integers, integral floats, and what is too large as the largest.
@@ -207,21 +224,9 @@ fn integer(json: &str) -> Option<u64> {
     if let Ok(integer) = json.parse::<u64>() {
         return Some(integer.min(MAX_INTEGER));
     }
-    let first = json.bytes().next()?;
-    if !first.is_ascii_digit() && first != b'-' {
-        return None;
-    }
     let float: f64 = json.parse().ok()?;
     if float >= 9_007_199_254_740_991.0 {
         return Some(MAX_INTEGER);
     }
     (float >= 0.0 && float.fract() == 0.0).then_some(float as u64)
-}
-
-pub(super) fn seconds(pushkey_ts: u64) -> Option<u64> {
-    match pushkey_ts {
-        0 => None,
-        ts if ts >= MILLISECONDS_FROM => Some(ts / 1000),
-        ts => Some(ts),
-    }
 }

@@ -79,8 +79,13 @@ pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
     }
+    Some(unescaped(json))
+}
+
+/// Returns what a well-formed JSON string means.
+pub(super) fn unescaped(json: &str) -> Cow<'_, str> {
     let mut de = serde_json::Deserializer::from_str(json);
-    de.deserialize_bytes(StringBytes).ok()
+    de.deserialize_bytes(StringBytes).unwrap_or_default()
 }
 
 /// Returns the members of a JSON object in order, of duplicate keys the last; empty for all else.
@@ -111,7 +116,7 @@ pub fn get<'a>(json: &'a str, key: &str) -> Option<&'a RawValue> {
 }
 
 /// Reads a JSON string or key, with lone surrogates as U+FFFD.
-pub(super) struct StringBytes;
+struct StringBytes;
 
 impl<'de> Visitor<'de> for StringBytes {
     type Value = Cow<'de, str>;

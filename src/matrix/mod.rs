@@ -2,7 +2,7 @@
 //!
 //! Types own slices of the request body (no copies) and are shared between threads by `Arc`, so a
 //! notification is parsed once however many devices and attempts follow. `decode` makes them from a
-//! body, `draft` holds what is read so far, `json` reads the free-form objects inside. Nothing here
+//! body in one `scan`, `draft` holds what is read so far, `json` reads the free-form objects inside. Nothing here
 //! knows HTTP, providers or actors.
 //!
 //! Specification: <https://spec.matrix.org/latest/push-gateway-api/>
@@ -10,6 +10,7 @@
 pub mod decode;
 mod draft;
 pub mod json;
+mod scan;
 
 #[cfg(test)]
 mod tests;
