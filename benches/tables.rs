@@ -14,6 +14,7 @@ use peregrine::dispatch::limits::Limits;
 use peregrine::dispatch::rejections::Rejections;
 use peregrine::dispatch::table::{Bounds, Key};
 use peregrine::dispatch::verdict::Settlement;
+use tokio::time::Instant;
 
 fn main() {
     divan::main();
@@ -56,12 +57,15 @@ fn dead_pushkey(bencher: Bencher, size: usize) {
 /// A push of a pushkey seen before.
 #[divan::bench(args = SIZES)]
 fn rate_limit(bencher: Bencher, size: usize) {
-    let limits = Limits::new(Some(&RateLimitConfig::default()));
+    let (limits, now) = (
+        Limits::new(Some(&RateLimitConfig::default())),
+        Instant::now(),
+    );
     keys()
         .take(size)
-        .for_each(|key| assert!(limits.take(key).is_ok()));
+        .for_each(|key| assert!(limits.take(key, now).is_ok()));
     let mut keys = keys().take(size).cycle();
-    bencher.bench_local(|| black_box(limits.take(keys.next().unwrap_or_default())));
+    bencher.bench_local(|| black_box(limits.take(keys.next().unwrap_or_default(), now)));
 }
 
 fn delivered(size: usize) -> Arc<Duplicates> {

@@ -37,9 +37,6 @@ use crate::telemetry::logs::{self, ShortHash};
 /// When to try again after what is soon over: a restart, or too many badges that wait.
 const SOON: Duration = Duration::from_secs(1);
 
-/// What comes of no push.
-const NOTHING: Ending = Ending::at_once(Settlement::Done, Fate::Permanent, "");
-
 /// Delivers notifications on one worker thread.
 #[derive(Debug)]
 pub struct Dispatcher {
@@ -88,18 +85,13 @@ impl Dispatcher {
         let devices = &request.devices;
         let pushkeys = devices.iter().map(|device| &device.pushkey);
         let mut keys = devices.iter().map(|device| self.memory.keys.device(device));
-        let push = |i, key| {
-            let push = Push::new(request.clone(), i)?;
-            Some(self.push(&plan, push, key, began, deadline))
-        };
-        if let [_] = devices[..] {
-            let ending = match keys.next().and_then(|key| push(0, key)) {
-                Some(push) => push.await,
-                None => NOTHING,
-            };
+        if let [_] = devices[..]
+            && let Some((key, push)) = keys.next().zip(Push::new(request.clone(), 0))
+        {
+            let ending = self.push(&plan, push, key, began, deadline).await;
             let verdict = Verdict::fold(pushkeys.zip([ending.settlement]));
             let report = notify.reported.then(|| vec![ending]);
-            let report = report.map(|it| Report::new(plan, request.clone(), it));
+            let report = report.map(|it| Report::new(plan, request, it));
             return Notified { verdict, report };
         }
         // The same device twice in one request is one push.
@@ -108,7 +100,8 @@ impl Dispatcher {
         let mut place = Vec::with_capacity(devices.len());
         for (i, key) in keys.enumerate() {
             place.push(*first.entry(key).or_insert_with(|| {
-                pushes.extend(push(i, key));
+                let push = Push::new(request.clone(), i);
+                pushes.extend(push.map(|push| self.push(&plan, push, key, began, deadline)));
                 pushes.len() - 1
             }));
         }
@@ -117,7 +110,7 @@ impl Dispatcher {
         let verdict = Verdict::fold(pushkeys.zip(settlements));
         let report = notify.reported.then(|| {
             let endings = each_device(&endings, &place);
-            Report::new(plan, request.clone(), endings)
+            Report::new(plan.clone(), request.clone(), endings)
         });
         Notified { verdict, report }
     }
@@ -140,8 +133,10 @@ impl Dispatcher {
             attempts = Empty,
             otel.status_code = Empty,
         );
-        let walk = self.walk(plan, push, device, began, deadline);
-        let ending = walk.instrument(span.clone()).await;
+        let ending = self
+            .walk(plan, push, device, began, deadline)
+            .instrument(span.clone())
+            .await;
         if !span.is_disabled() {
             span.record("outcome", ending.fate.as_str());
             span.record("reason", ending.reason);
@@ -219,31 +214,32 @@ impl Dispatcher {
             return Ending::at_once(Settlement::Rejected, Fate::RejectedFromMemory, "");
         }
         let notification = push.notification();
-        let (event_id, is_badge_only) =
-            (notification.event_id.clone(), notification.is_badge_only());
-        if is_badge_only {
-            return self.badge(walk).await;
+        if notification.is_badge_only() {
+            // In a box, so that the walk of an event is no larger for it.
+            return Box::pin(self.badge(walk)).await;
         }
-        let Some(event_id) = event_id.filter(|id| id != SELF_TEST_EVENT_ID) else {
-            return self.event(&walk, None).await;
-        };
-        let event = memory.keys.event(device, &event_id);
-        match memory.duplicates.sight(event, now) {
-            Sighting::Delivered => {
+        let event_id = notification.event_id.as_deref();
+        let event_id = event_id.filter(|&id| id != SELF_TEST_EVENT_ID);
+        let event = event_id.map(|id| memory.keys.event(device, id));
+        let leader = match event.map(|event| memory.duplicates.sight(event, now)) {
+            None => None,
+            Some(Sighting::First(leader)) => Some(leader),
+            Some(Sighting::Delivered) => {
                 metrics.duplicate();
-                Ending::at_once(Settlement::Done, Fate::Duplicate, "delivered_before")
+                let settlement = Settlement::Done;
+                return Ending::at_once(settlement, Fate::Duplicate, "delivered_before");
             }
-            Sighting::UnderWay(copy) => {
+            Some(Sighting::UnderWay(copy)) => {
                 metrics.duplicate();
                 let settlement = timeout_at(walk.deadline, copy.settlement()).await;
                 let settlement = settlement.unwrap_or(Settlement::DeadlinePassed);
-                Ending {
+                return Ending {
                     took: walk.began.elapsed(),
                     ..Ending::at_once(settlement, Fate::Duplicate, "under_way")
-                }
+                };
             }
-            Sighting::First(leader) => self.event(&walk, Some(leader)).await,
-        }
+        };
+        self.event(&walk, leader).await
     }
 
     /// An event push: over the rate limit it is the homeserver that waits, and nothing is lost.

@@ -280,20 +280,21 @@ fn digits(bytes: &[u8]) -> usize {
 /// Returns how many bytes at the front of a string's rest mean themselves: up to a quote, a
 /// backslash or a control character.
 fn plain(bytes: &[u8]) -> usize {
-    const EACH: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = EACH << 7;
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
     let (eights, rest) = bytes.as_chunks::<8>();
     for (i, eight) in eights.iter().enumerate() {
         // Eight bytes at a time. A byte's high bit is set below where a borrow comes out of it:
         // it is less than a space, or equal to what it is compared with. Bytes above a real find
         // may be marked wrongly, those below never, and the lowest is the first.
         let chunk = u64::from_le_bytes(*eight);
-        let quote = chunk ^ (EACH * b'"' as u64);
-        let backslash = chunk ^ (EACH * b'\\' as u64);
-        let control = chunk.wrapping_sub(EACH * 0x20) & !chunk;
-        let found = control
-            | (quote.wrapping_sub(EACH) & !quote)
-            | (backslash.wrapping_sub(EACH) & !backslash);
+        let (quote, backslash) = (chunk ^ QUOTES, chunk ^ BACKSLASHES);
+        let found = (chunk.wrapping_sub(SPACES) & !chunk)
+            | (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash);
         let found = found & HIGH;
         if found != 0 {
             return 8 * i + found.trailing_zeros() as usize / 8;

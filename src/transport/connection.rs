@@ -96,13 +96,8 @@ impl Connection {
         self.cause.borrow().clone().unwrap_or_default()
     }
 
-    /// Sends a request and reads its answer until `until`.
-    pub(super) async fn exchange(
-        &self,
-        request: Request<Bytes>,
-        until: Instant,
-        max_body_bytes: usize,
-    ) -> Result<Response, TransportError> {
+    /// Sends a request, which h2 writes as soon as it can.
+    pub(super) fn begin(&self, request: Request<Bytes>) -> Result<Answer<'_>, TransportError> {
         let (head, body) = self.address(request);
         // A clone, since h2 lets each handle have only one request it has not yet written.
         let mut sender = self.sender.borrow().clone();
@@ -116,27 +111,9 @@ impl Connection {
                 .send_data(body, true)
                 .map_err(|error| self.lost(&error))?;
         }
-        drop(stream);
-        let answer = Answer {
+        Ok(Answer {
             connection: self,
             response: Some(response),
-        };
-        let exchange = async {
-            let (head, body) = answer
-                .await
-                .map_err(|error| self.lost(&error))?
-                .into_parts();
-            let body = self.read(body, max_body_bytes).await?;
-            Ok(Response {
-                status: head.status,
-                headers: head.headers,
-                body,
-                connection: self.id,
-            })
-        };
-        timeout_at(until, exchange).await.unwrap_or_else(|_| {
-            let detail = "the request was sent, no answer came in time";
-            Err(TransportError::new(Failure::Timeout, Sent::Perhaps, detail))
         })
     }
 
@@ -267,10 +244,36 @@ impl Connection {
     }
 }
 
-/// The head of an answer; dropped before it came, the stream is abandoned.
-struct Answer<'a> {
+/// An answer that is due, first of all its head; dropped before that came, the stream is abandoned.
+pub(super) struct Answer<'a> {
     connection: &'a Connection,
     response: Option<ResponseFuture>,
+}
+
+impl Answer<'_> {
+    /// Reads it whole until `until`.
+    pub(super) async fn read(
+        self,
+        until: Instant,
+        max_body_bytes: usize,
+    ) -> Result<Response, TransportError> {
+        let connection = self.connection;
+        let reading = async {
+            let head = self.await.map_err(|error| connection.lost(&error))?;
+            let (head, body) = head.into_parts();
+            let body = connection.read(body, max_body_bytes).await?;
+            Ok(Response {
+                status: head.status,
+                headers: head.headers,
+                body,
+                connection: connection.id,
+            })
+        };
+        timeout_at(until, reading).await.unwrap_or_else(|_| {
+            let detail = "the request was sent, no answer came in time";
+            Err(TransportError::new(Failure::Timeout, Sent::Perhaps, detail))
+        })
+    }
 }
 
 impl Future for Answer<'_> {

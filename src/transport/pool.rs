@@ -102,10 +102,8 @@ impl Pool {
         }
         let settings = &self.inner.settings;
         let until = deadline.min(now + settings.response_timeout);
-        let answer = place
-            .connection
-            .exchange(request, until, settings.max_body_bytes)
-            .await?;
+        let answer = place.connection.begin(request)?;
+        let answer = answer.read(until, settings.max_body_bytes).await?;
         self.inner.trouble.take();
         Ok(answer)
     }

@@ -114,7 +114,8 @@ impl<E: Clone + Send + Sync + 'static> TokenCache<E> {
                     actix_rt::spawn(renewal.run(renew()));
                     return Ok(header);
                 }
-                Step::Renew(renewal) => return renewal.run(renew()).await,
+                // In a box, so that those who find a token hold no room for getting one.
+                Step::Renew(renewal) => return Box::pin(renewal.run(renew())).await,
                 Step::Wait(ended) => ended.await,
                 Step::Fail(error) => return Err(error),
             }

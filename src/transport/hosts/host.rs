@@ -132,18 +132,16 @@ impl Host {
         request: Request<Bytes>,
         deadline: Instant,
     ) -> Result<Response, TransportError> {
-        if !self.tls {
-            return self.exchange_http1(request, deadline).await;
-        }
-        if self.http1.get().is_some() {
-            return self.exchange_http1(request, deadline).await;
+        // HTTP/1.1 in a box, so that requests over HTTP/2 are no larger for it.
+        if !self.tls || self.http1.get().is_some() {
+            return Box::pin(self.exchange_http1(request, deadline)).await;
         }
         let spare = (!self.speaks_http2.get()).then(|| request.clone());
         let answer = self.pool.send(request, deadline).await;
         self.speaks_http2.set(answer.is_ok());
         match (answer, spare) {
             (Err(error), Some(request)) if error.failure == Failure::NoHttp2 => {
-                self.exchange_http1(request, deadline).await
+                Box::pin(self.exchange_http1(request, deadline)).await
             }
             (answer, _) => answer,
         }
