@@ -16,6 +16,7 @@ use crate::{ask, path, read, yaml};
 
 const ALERTS: &str = "deploy/prometheus/alerts.yaml";
 const SYGNAL: &str = "deploy/prometheus/sygnal_compat.yaml";
+const FIRED: &str = "deploy/prometheus/rules_test.yaml";
 const DASHBOARD: &str = "deploy/grafana/peregrine.json";
 
 /// Sygnal's metrics.
@@ -140,6 +141,21 @@ fn every_alert_asks_for_what_exists_and_says_what_to_do() {
 }
 
 #[test]
+fn every_alert_is_seen_to_fire() {
+    let tests = yaml::document(FIRED, &read(FIRED));
+    let tests = tests["tests"].as_array().unwrap().iter();
+    let fired: BTreeSet<&str> = tests
+        .flat_map(|test| test["alert_rule_test"].as_array().unwrap())
+        .filter(|case| !case["exp_alerts"].as_array().unwrap().is_empty())
+        .map(|case| case["alertname"].as_str().unwrap())
+        .collect();
+    for rule in rules(ALERTS) {
+        let name = rule["alert"].as_str().unwrap();
+        assert!(fired.contains(name), "{FIRED} never makes {name} fire");
+    }
+}
+
+#[test]
 fn every_name_of_sygnal_lives_on() {
     let mut recorded = BTreeSet::new();
     for rule in rules(SYGNAL) {
@@ -203,10 +219,7 @@ fn promtool_finds_nothing_wrong() {
         "promtool",
         &["check", "rules", &file(ALERTS), &file(SYGNAL)],
     );
-    ask(
-        "promtool",
-        &["test", "rules", &file("deploy/prometheus/rules_test.yaml")],
-    );
+    ask("promtool", &["test", "rules", &file(FIRED)]);
     // The dashboard's queries as rules, which promtool parses.
     let mut rules = String::from("groups: [{name: dashboard, rules: [\n");
     for (number, (_, expr)) in dashboard().1.into_iter().enumerate() {
