@@ -7,6 +7,7 @@
 
 mod configuration;
 mod examples;
+mod lines;
 mod links;
 mod reasons;
 mod terms;
