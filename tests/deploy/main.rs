@@ -1,6 +1,7 @@
 //! What is shipped around the binary: every file parses, names what exists, and keeps its promises.
 //!
-//! Where the tool that reads a file is on this machine (promtool, systemd-analyze), it is asked.
+//! Where the tool that reads a file is on this machine (promtool, systemd-analyze), it is asked. With
+//! `PEREGRINE_REQUIRE_PROMTOOL` set, and so on, it has to be there.
 
 #![cfg(test)]
 
@@ -12,6 +13,7 @@ mod systemd;
 #[path = "../yaml/mod.rs"]
 mod yaml;
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,7 +36,17 @@ fn ask(tool: &str, args: &[&str]) {
             let said = String::from_utf8_lossy(&said);
             assert!(output.status.success(), "{tool} {args:?}:\n{said}");
         }
-        Err(_) => eprintln!("skipped: there is no {tool} on this machine"),
+        Err(_) => {
+            let required = format!(
+                "PEREGRINE_REQUIRE_{}",
+                tool.to_uppercase().replace('-', "_")
+            );
+            assert!(
+                env::var_os(&required).is_none(),
+                "{required} is set, but there is no {tool}"
+            );
+            eprintln!("skipped: there is no {tool} on this machine");
+        }
     }
 }
 
