@@ -21,7 +21,7 @@ const REQUIRED: &str = "PEREGRINE_REQUIRE_NGINX";
 const NOTIFY: &str = "/_matrix/push/v1/notify";
 
 const CONFIG: &str = "\
-http: {port: 0, trusted_proxies: [127.0.0.1]}
+http: {port: 0, trusted_proxies: [127.0.0.2]}
 admin: {bind: '127.0.0.1:0'}
 log: {access: {x_forwarded_for: true}}
 apps:
@@ -95,6 +95,9 @@ fn run(folder: &Path, gateway: SocketAddr) -> Nginx {
     let site = ours.join("\n");
     let site = site.replace("listen 443 ssl;", &format!("listen {address};"));
     let site = site.replace("listen 80;", &format!("listen {}:18080;", address.ip()));
+    // Its own address, so that its clients are not trusted with it.
+    let bound = "proxy_bind 127.0.0.2;\nproxy_pass";
+    let site = site.replace("proxy_pass", bound);
     let child = Command::new("nginx")
         .args(write(folder, &site))
         .stdout(Stdio::null())
@@ -166,8 +169,8 @@ fn homeservers_get_through_it() {
     );
     let line = gateway.says("mine-1");
     assert!(
-        line.contains("192.0.2.7"),
-        "the trusted proxy's word counts: {line}"
+        line.contains("127.0.0.1") && !line.contains("192.0.2.7"),
+        "nginx's word counts, not its client's: {line}"
     );
 
     // Nothing else of the gateway can be reached, and what is refused is said in Matrix's words.

@@ -1,13 +1,17 @@
-//! The chart. There is no helm on most machines, so this checks what usually rots: values that
-//! templates ask for and nobody has, blocks that nobody ends, a default that does not start.
+//! The chart: its values, and what it makes of them. There is no helm on most machines, so `render`
+//! does its work.
 
-use std::collections::BTreeSet;
+mod objects;
+mod render;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use peregrine::config;
 use peregrine::telemetry::Metrics;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use self::render::{objects, texts};
 use crate::{path, read, yaml};
 
 const CHART: &str = "deploy/helm/peregrine";
@@ -28,7 +32,7 @@ fn templates() -> Vec<(String, String)> {
 }
 
 fn values() -> Value {
-    yaml::document("values.yaml", &read(&format!("{CHART}/values.yaml")))
+    render::read("values.yaml")
 }
 
 /// Returns what stands between `{{` and `}}`, comments left out.
@@ -65,7 +69,7 @@ fn words(action: &str) -> Vec<&str> {
 
 #[test]
 fn the_chart_says_what_it_is() {
-    let chart = yaml::document("Chart.yaml", &read(&format!("{CHART}/Chart.yaml")));
+    let chart = render::read("Chart.yaml");
     assert_eq!(chart["apiVersion"], "v2");
     assert_eq!(chart["name"], "peregrine");
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
@@ -93,52 +97,24 @@ fn every_value_that_is_asked_for_exists_and_the_other_way_round() {
     assert_eq!(asked, offered, "templates ask for what values.yaml offers");
 }
 
-#[test]
-fn every_block_ends_and_every_included_name_is_defined() {
-    let templates = templates();
-    let mut defined = BTreeSet::new();
-    let mut included = BTreeSet::new();
-    for (name, text) in &templates {
-        let mut depth = 0_i32;
-        for action in actions(name, text) {
-            match words(action).first().copied() {
-                Some("if" | "with" | "range" | "define") => depth += 1,
-                Some("end") => depth -= 1,
-                _ => {}
-            }
-            assert!(depth >= 0, "{name}: an `end` too many");
-            let quoted = |word: &str| {
-                let after = action.split(word).nth(1)?;
-                after
-                    .trim()
-                    .strip_prefix('"')?
-                    .split('"')
-                    .next()
-                    .map(str::to_owned)
-            };
-            defined.extend(quoted("define "));
-            included.extend(quoted("include "));
-        }
-        assert_eq!(depth, 0, "{name}: a block without its `end`");
-    }
-    let unknown: Vec<_> = included.difference(&defined).collect();
-    assert!(unknown.is_empty(), "nobody defines {unknown:?}");
+/// Returns what peregrine reads of a rendered configuration.
+fn loaded(objects: &BTreeMap<String, Value>) -> config::Config {
+    let text = &objects["Secret push-peregrine-config"]["stringData"]["config.yaml"];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    fs::write(&file, text.as_str().unwrap()).unwrap();
+    let env = |name: &str| (name == "REDIS_URL").then(|| "redis://redis".to_owned());
+    let loaded = config::load(&file, &env, &Metrics::new());
+    let loaded = loaded.unwrap_or_else(|report| panic!("{report}"));
+    assert!(loaded.warnings.findings.is_empty(), "{}", loaded.warnings);
+    loaded.config
 }
 
 #[test]
-fn the_default_configuration_starts_and_its_ports_fit() {
+fn the_default_configuration_starts_and_its_times_fit() {
     let values = values();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("config.yaml");
-    // JSON is YAML.
-    fs::write(&file, values["config"].to_string()).unwrap();
-    let loaded = config::load(&file, &|_: &str| None, &Metrics::new());
-    let loaded = loaded.unwrap_or_else(|report| panic!("{report}"));
-    assert!(loaded.warnings.findings.is_empty(), "{}", loaded.warnings);
-    let config = loaded.config;
+    let config = loaded(&objects(&json!({})));
     assert_eq!(values["ports"]["http"], config.http.port);
-    let admin = config.admin.bind.rsplit(':').next().unwrap();
-    assert_eq!(values["ports"]["admin"].to_string(), admin);
     let number = |key: &str| values[key].as_u64().unwrap();
     let drain = config.delivery.deadline_seconds + 2;
     assert!(number("terminationGracePeriodSeconds") > number("preStopSleepSeconds") + drain);
@@ -152,4 +128,107 @@ fn pods_have_no_rights() {
     assert_eq!(container["readOnlyRootFilesystem"], true);
     assert_eq!(container["allowPrivilegeEscalation"], false);
     assert_eq!(container["capabilities"]["drop"][0], "ALL");
+}
+
+/// Values that switch everything on.
+fn everything() -> Value {
+    json!({
+        "replicaCount": 3,
+        "imagePullSecrets": [{"name": "registry"}],
+        "config": {
+            "http": {"trusted_proxies": ["10.0.0.0/8"]},
+            "state": {"backend": "redis", "redis_url": "${REDIS_URL}"},
+            "apps": {"com.example.*": {"type": "log"}, "org.example.try": null},
+        },
+        "keys": {"a.p8": "-----BEGIN PRIVATE KEY-----\nline\n", "b": "\"quoted\": {{ }} # %"},
+        "existingKeySecrets": [{"name": "apns", "files": ["c.p8", "d.pem"]}],
+        "env": [{"name": "REDIS_URL", "valueFrom": {"secretKeyRef": {"name": "redis", "key": "url"}}}],
+        "envFrom": [{"secretRef": {"name": "more"}}],
+        "service": {"annotations": {"one": "1"}},
+        "ingress": {
+            "enabled": true, "className": "nginx", "tlsSecret": "tls", "annotations": {"two": "2"},
+        },
+        "serviceAccount": {"annotations": {"three": "3"}},
+        "autoscaling": {"enabled": true, "metrics": [{"type": "Pods", "pods": {"metric": {"name": "x"}}}]},
+        "podAnnotations": {"four": "4"},
+        "podLabels": {"five": "5"},
+        "nodeSelector": {"six": "6"},
+        "tolerations": [{"key": "seven", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"eight": []}},
+        "priorityClassName": "high",
+        "serviceMonitor": {"enabled": true, "labels": {"release": "prometheus"}},
+        "networkPolicy": {
+            "enabled": true,
+            "notifyFrom": [{"namespaceSelector": {}}],
+            "adminFrom": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}],
+            "egress": [{"to": [{"podSelector": {"matchLabels": {"app": "redis"}}}], "ports": [{"port": 6379}]}],
+        },
+    })
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_a_reason() {
+    for (own, reason) in [
+        (json!({"config": {"http": {"port": 8080}}}), "ports.http"),
+        (json!({"ports": {"admin": 9000}}), "ports.admin"),
+    ] {
+        let error = texts(&own).unwrap_err();
+        assert!(error.contains(reason), "{error}");
+    }
+    // What is in a Secret of the operator's cannot be seen.
+    let made = texts(&json!({"existingConfigSecret": "mine", "ports": {"http": 8080}})).unwrap();
+    assert!(made["deployment.yaml"].contains("name: mine\n"));
+    assert!(!made["secret.yaml"].contains("kind: Secret"));
+
+    let notes = |own: &Value| texts(own).unwrap().remove("NOTES.txt").unwrap();
+    assert!(notes(&json!({"replicaCount": 2})).contains("config.state.backend"));
+    assert!(!notes(&everything()).contains("NOTE"));
+}
+
+#[test]
+fn the_schema_knows_every_value_and_refuses_what_it_does_not_know() {
+    let schema: Value =
+        serde_json::from_str(&read(&format!("{CHART}/values.schema.json"))).unwrap();
+    let known = schema["properties"].as_object().unwrap();
+    for (key, value) in values().as_object().unwrap() {
+        let known = known
+            .get(key)
+            .unwrap_or_else(|| panic!("the schema has no {key}"));
+        let (Some(within), Some(value)) = (known["properties"].as_object(), value.as_object())
+        else {
+            continue;
+        };
+        assert!(
+            within.keys().eq(value.keys()),
+            "{key}: the schema has the same keys"
+        );
+    }
+    let check = |own: &Value| {
+        let checked = jsonschema::validate(&schema, own);
+        checked.map_err(|error| format!("{}: {error}", error.instance_path()))
+    };
+    for good in [values(), everything()] {
+        check(&good).unwrap();
+    }
+    for typo in [
+        json!({"ingres": {}}),
+        json!({"image": {"tags": "1"}}),
+        json!({"replicaCount": "two"}),
+    ] {
+        assert!(check(&typo).is_err(), "{typo}");
+    }
+    // The values that the documentation shows.
+    let mut seen = 0;
+    for page in [
+        &format!("{CHART}/README.md"),
+        "docs/src/installing/kubernetes.md",
+    ] {
+        for block in read(page).split("```yml\n").skip(1) {
+            let own = yaml::document(page, block.split("```").next().unwrap());
+            check(&own).unwrap_or_else(|error| panic!("{page}: {error}"));
+            texts(&own).unwrap_or_else(|error| panic!("{page}: {error}"));
+            seen += 1;
+        }
+    }
+    assert!(seen > 2);
 }
