@@ -68,10 +68,8 @@ fn shipped(folder: &Path, gateway: &str) -> String {
 fn write(folder: &Path, site: &str) -> Vec<String> {
     let at = folder.to_str().unwrap();
     let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let places: String = places
-        .iter()
-        .map(|place| format!("{place}_temp_path {at}/{place};\n"))
-        .collect();
+    let places = places.map(|place| format!("{place}_temp_path {at}/{place};\n"));
+    let places = places.concat();
     let around = format!(
         "daemon off; master_process off; pid {at}/nginx.pid; error_log {at}/error.log;\n\
          events {{}}\nhttp {{\naccess_log off;\n{places}{site}\n}}\n"

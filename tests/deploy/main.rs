@@ -30,24 +30,19 @@ fn read(name: &str) -> String {
 
 /// Runs a tool, if this machine has it; it must be content.
 fn ask(tool: &str, args: &[&str]) {
-    match Command::new(tool).args(args).output() {
-        Ok(output) => {
-            let said = [output.stdout, output.stderr].concat();
-            let said = String::from_utf8_lossy(&said);
-            assert!(output.status.success(), "{tool} {args:?}:\n{said}");
-        }
-        Err(_) => {
-            let required = format!(
-                "PEREGRINE_REQUIRE_{}",
-                tool.to_uppercase().replace('-', "_")
-            );
-            assert!(
-                env::var_os(&required).is_none(),
-                "{required} is set, but there is no {tool}"
-            );
-            eprintln!("skipped: there is no {tool} on this machine");
-        }
-    }
+    let Ok(output) = Command::new(tool).args(args).output() else {
+        let name = tool.to_uppercase().replace('-', "_");
+        let required = format!("PEREGRINE_REQUIRE_{name}");
+        assert!(
+            env::var_os(&required).is_none(),
+            "{required} is set, but there is no {tool}"
+        );
+        eprintln!("skipped: there is no {tool} on this machine");
+        return;
+    };
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "{tool} {args:?}:\n{said}");
 }
 
 /// Returns the Cargo features that packages are built with: all but those of the default.

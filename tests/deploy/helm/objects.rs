@@ -23,112 +23,103 @@ fn by_itself_it_makes_what_the_readme_says() {
     assert_eq!(made[wanted[0]]["spec"]["replicas"], 1);
 }
 
+/// Returns whether an object has all these labels.
+fn has_labels(metadata: &Value, wanted: &Value) -> bool {
+    let wanted = wanted.as_object().unwrap();
+    let mut pairs = wanted.iter();
+    !wanted.is_empty() && pairs.all(|(key, value)| metadata["labels"][key] == *value)
+}
+
+fn list(value: &Value) -> &Vec<Value> {
+    value.as_array().unwrap()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
 #[test]
-fn every_part_finds_the_others() {
+fn what_selects_pods_finds_them_and_their_ports() {
     for own in [json!({}), everything()] {
         let made = objects(&own);
         let deployment = &made["Deployment push-peregrine"]["spec"];
-        let pod = &deployment["template"]["spec"];
-        let container = &pod["containers"][0];
-        let labels = deployment["template"]["metadata"]["labels"]
-            .as_object()
-            .unwrap();
-        let ports: BTreeSet<&str> = container["ports"]
-            .as_array()
-            .unwrap()
+        let pod = &deployment["template"];
+        let container = &pod["spec"]["containers"][0];
+        let ports: BTreeSet<&str> = list(&container["ports"])
             .iter()
-            .map(|port| port["name"].as_str().unwrap())
+            .map(|port| text(&port["name"]))
             .collect();
-        let picks_the_pod = |selector: &Value| {
-            let wanted = selector.as_object().unwrap();
-            !wanted.is_empty()
-                && wanted
-                    .iter()
-                    .all(|(key, value)| labels.get(key) == Some(value))
-        };
-        assert!(picks_the_pod(&deployment["selector"]["matchLabels"]));
         for probe in ["livenessProbe", "readinessProbe"] {
             assert_eq!(container[probe]["httpGet"]["port"], "admin");
         }
         for (name, object) in &made {
             let spec = &object["spec"];
-            match object["kind"].as_str().unwrap() {
+            let (selector, asked): (_, Vec<&Value>) = match text(&object["kind"]) {
+                "Deployment" | "PodDisruptionBudget" => (&spec["selector"]["matchLabels"], vec![]),
                 "Service" => {
-                    assert!(picks_the_pod(&spec["selector"]), "{name}");
-                    for port in spec["ports"].as_array().unwrap() {
-                        assert!(
-                            ports.contains(port["targetPort"].as_str().unwrap()),
-                            "{name}"
-                        );
-                    }
+                    let ports = list(&spec["ports"]).iter();
+                    let asked = ports.map(|port| &port["targetPort"]).collect();
+                    (&spec["selector"], asked)
                 }
-                "PodDisruptionBudget" => assert!(picks_the_pod(&spec["selector"]["matchLabels"])),
                 "NetworkPolicy" => {
-                    assert!(picks_the_pod(&spec["podSelector"]["matchLabels"]));
-                    for rule in spec["ingress"].as_array().unwrap() {
-                        assert!(ports.contains(rule["ports"][0]["port"].as_str().unwrap()));
-                    }
+                    let rules = list(&spec["ingress"]).iter();
+                    let asked = rules.map(|rule| &rule["ports"][0]["port"]).collect();
+                    (&spec["podSelector"]["matchLabels"], asked)
                 }
-                "HorizontalPodAutoscaler" => {
-                    let target = &spec["scaleTargetRef"];
-                    let target = format!(
-                        "{} {}",
-                        target["kind"].as_str().unwrap(),
-                        target["name"].as_str().unwrap()
-                    );
-                    assert!(made.contains_key(&target), "it scales {target}");
-                    assert!(
-                        deployment.get("replicas").is_none(),
-                        "the autoscaler decides"
-                    );
-                }
-                "Ingress" => {
-                    let service = &spec["rules"][0]["http"]["paths"][0]["backend"]["service"];
-                    assert!(
-                        made.contains_key(&format!(
-                            "Service {}",
-                            service["name"].as_str().unwrap()
-                        ))
-                    );
-                    assert_eq!(service["port"]["name"], "http");
-                }
-                "ServiceMonitor" => {
-                    let wanted = spec["selector"]["matchLabels"].as_object().unwrap();
-                    let found: Vec<_> = made
-                        .values()
-                        .filter(|object| {
-                            let labels = &object["metadata"]["labels"];
-                            object["kind"] == "Service"
-                                && wanted.iter().all(|(key, value)| labels[key] == *value)
-                        })
-                        .collect();
-                    assert_eq!(found.len(), 1, "one Service has the metrics");
-                    assert_eq!(
-                        found[0]["spec"]["ports"][0]["name"],
-                        spec["endpoints"][0]["port"]
-                    );
-                    assert_eq!(
-                        labels[spec["jobLabel"].as_str().unwrap()],
-                        "peregrine",
-                        "as the alerts want it"
-                    );
-                }
-                _ => {}
+                _ => continue,
+            };
+            assert!(has_labels(&pod["metadata"], selector), "{name}");
+            for port in asked {
+                assert!(ports.contains(text(port)), "{name}: {port}");
             }
         }
-        for volume in pod["volumes"][0]["projected"]["sources"]
-            .as_array()
-            .unwrap()
-        {
-            let name = volume["secret"]["name"].as_str().unwrap();
+    }
+}
+
+#[test]
+fn what_names_another_object_names_one_that_is_there() {
+    let made = objects(&everything());
+    let scaled = &made["HorizontalPodAutoscaler push-peregrine"]["spec"]["scaleTargetRef"];
+    let scaled = format!("{} {}", text(&scaled["kind"]), text(&scaled["name"]));
+    let deployment = &made[&scaled]["spec"];
+    assert!(
+        deployment.get("replicas").is_none(),
+        "the autoscaler decides"
+    );
+
+    let path = &made["Ingress push-peregrine"]["spec"]["rules"][0]["http"]["paths"][0];
+    let service = &path["backend"]["service"];
+    let ports = &made[&format!("Service {}", text(&service["name"]))]["spec"]["ports"];
+    assert_eq!(ports[0]["name"], service["port"]["name"]);
+
+    let monitor = &made["ServiceMonitor push-peregrine"]["spec"];
+    let services = made.values().filter(|object| object["kind"] == "Service");
+    let found: Vec<_> = services
+        .filter(|it| has_labels(&it["metadata"], &monitor["selector"]["matchLabels"]))
+        .collect();
+    assert_eq!(found.len(), 1, "one Service has the metrics");
+    assert_eq!(
+        found[0]["spec"]["ports"][0]["name"],
+        monitor["endpoints"][0]["port"]
+    );
+    // The alerts look for this job.
+    let job = &found[0]["metadata"]["labels"][text(&monitor["jobLabel"])];
+    assert_eq!(job, "peregrine");
+}
+
+#[test]
+fn what_is_mounted_is_in_a_secret() {
+    for own in [json!({}), everything()] {
+        let made = objects(&own);
+        let pod = &made["Deployment push-peregrine"]["spec"]["template"]["spec"];
+        for source in list(&pod["volumes"][0]["projected"]["sources"]) {
+            let name = text(&source["secret"]["name"]);
             let secret = made.get(&format!("Secret {name}"));
             assert!(secret.is_some() || name == "apns", "{name}");
-            for item in volume["secret"]["items"].as_array().unwrap() {
-                let key = item["key"].as_str().unwrap();
-                assert!(
-                    secret.is_none_or(|secret| secret["stringData"][key].is_string()),
-                    "{name}: {key}"
-                );
+            for item in list(&source["secret"]["items"]) {
+                let key = text(&item["key"]);
+                let is_there = secret.is_none_or(|it| it["stringData"][key].is_string());
+                assert!(is_there, "{name}: {key}");
             }
         }
     }

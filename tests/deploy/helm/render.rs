@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 
 use gtmpl::{Context, FuncError, Template};
@@ -108,7 +109,7 @@ pub(crate) fn texts(own: &Value) -> Result<BTreeMap<String, String>, String> {
 pub(crate) fn objects(own: &Value) -> BTreeMap<String, Value> {
     let mut objects = BTreeMap::new();
     for (name, text) in texts(own).unwrap_or_else(|error| panic!("{error}")) {
-        if !name.ends_with(".yaml") {
+        if name == "NOTES.txt" {
             continue;
         }
         for object in yaml::documents(&name, &text) {
@@ -188,11 +189,11 @@ fn dig(args: &[Any]) -> Result<Any, FuncError> {
 
 fn digest(text: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut written = String::new();
+    for byte in digest.as_ref() {
+        write!(written, "{byte:02x}").unwrap();
+    }
+    written
 }
 
 fn indented(args: &[Any]) -> Result<String, FuncError> {
@@ -261,24 +262,26 @@ fn json(value: &Any) -> Value {
 /// Writes block YAML; lists and maps that hold something begin on a new line.
 fn written(value: &Value, depth: usize) -> String {
     let spaces = "  ".repeat(depth);
+    let below = |value: &Value| {
+        let gap = if is_block(value) { "" } else { " " };
+        format!("{gap}{}", written(value, depth + 1))
+    };
+    let mut lines = String::new();
     match value {
-        Value::Object(map) if !map.is_empty() => map
-            .iter()
-            .map(|(key, value)| {
+        Value::Object(map) if !map.is_empty() => {
+            for (key, value) in map {
                 let key = Value::from(key.as_str());
-                let gap = if is_block(value) { "" } else { " " };
-                format!("\n{spaces}{key}:{gap}{}", written(value, depth + 1))
-            })
-            .collect(),
-        Value::Array(list) if !list.is_empty() => list
-            .iter()
-            .map(|value| {
-                let gap = if is_block(value) { "" } else { " " };
-                format!("\n{spaces}-{gap}{}", written(value, depth + 1))
-            })
-            .collect(),
-        flat => flat.to_string(),
+                write!(lines, "\n{spaces}{key}:{}", below(value)).unwrap();
+            }
+        }
+        Value::Array(list) if !list.is_empty() => {
+            for value in list {
+                write!(lines, "\n{spaces}-{}", below(value)).unwrap();
+            }
+        }
+        flat => lines = flat.to_string(),
     }
+    lines
 }
 
 fn is_block(value: &Value) -> bool {
