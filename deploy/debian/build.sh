@@ -16,6 +16,7 @@ peregrine=${CARGO_TARGET_DIR:-target}/release/peregrine
 rm -rf "$made"
 mkdir -p "$made/man" "$made/completions"
 "$peregrine" man "$made/man"
+gzip -9n "$made"/man/*.1
 for shell in bash zsh fish; do
     "$peregrine" completions "$shell" > "$made/completions/$shell"
 done
