@@ -23,8 +23,9 @@ pub(super) struct Options {
 #[derive(Debug, Subcommand)]
 enum Keys {
     /// Make a VAPID key pair for web push, and print the lines to add
-    ///
-    /// The output as a whole can be the key file: peregrine keys vapid > vapid.pem
+    #[command(
+        after_help = "The whole output may be the key file: peregrine keys vapid > vapid.pem"
+    )]
     Vapid,
 }
 

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_rt::System;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{self, Loaded};
 use crate::telemetry::config::{LogConfig, MetricsConfig};
@@ -30,8 +30,8 @@ use crate::telemetry::{self, Metrics, Telemetry};
 /// Exit code for a configuration that is wrong or missing: `EX_CONFIG` of sysexits.h.
 pub const WRONG_CONFIGURATION: u8 = 78;
 
-/// A push gateway for Matrix: takes notifications from homeservers and hands them to Apple, Google
-/// and others.
+/// A push gateway for Matrix: takes notifications from homeservers and hands them to Apple, Google,
+/// browsers and UnifiedPush.
 #[derive(Debug, Parser)]
 #[command(name = "peregrine", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Options {
@@ -59,23 +59,44 @@ To begin, write this to config.yaml and run `peregrine`:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gateway until it is stopped (what happens without a command)
+    #[command(after_help = serve::AFTER_HELP)]
     Serve,
     /// Read the configuration and every key file as `serve` would, and tell what is wrong
+    #[command(after_help = check::AFTER_HELP)]
     Check(check::Options),
     /// Show the provider request for each device of a /notify body on standard input; sends nothing
+    #[command(after_help = render::AFTER_HELP)]
     Render(render::Options),
     /// Send one test notification the way real ones go, and show each step
+    #[command(after_help = send::AFTER_HELP)]
     Send(send::Options),
-    /// Ask the running gateway whether it is ready; exit code 0 or 1
+    /// Ask the running gateway whether it is ready: the probe for containers
+    #[command(after_help = health::AFTER_HELP)]
     Health(health::Options),
     /// Print the JSON Schema of the configuration, for editors
+    #[command(after_help = schema::AFTER_HELP)]
     Schema,
-    /// Make keys
+    /// Make keys that you would need other tools for
     Keys(keys::Options),
     /// Print a completion script for a shell
+    #[command(after_help = manual::AFTER_COMPLETIONS_HELP)]
     Completions(manual::CompletionsOptions),
     /// Print the manual page, or write those of all commands into a folder
+    #[command(after_help = manual::AFTER_MAN_HELP)]
     Man(manual::ManOptions),
+}
+
+/// The commands that read no configuration: they take `--config` as all do, and do not offer it.
+const WITHOUT_CONFIG: [&str; 4] = ["schema", "keys", "completions", "man"];
+
+/// Returns the definition of the command line: what parses it, and what manuals tell of it.
+fn definition() -> clap::Command {
+    let command = Options::command();
+    let config = command.get_arguments().find(|it| it.get_id() == "config");
+    let silent = config.map(|it| it.clone().hide(true));
+    WITHOUT_CONFIG.into_iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |it| it.args(silent.clone()))
+    })
 }
 
 impl Options {
@@ -108,7 +129,8 @@ impl Options {
 /// Reads the command line and does what it says.
 #[must_use]
 pub fn run() -> ExitCode {
-    let mut options = Options::parse();
+    let parsed = Options::from_arg_matches(&definition().get_matches());
+    let mut options = parsed.unwrap_or_else(|wrong| wrong.exit());
     match options.command.take() {
         None | Some(Command::Serve) => serve::run(&options),
         Some(Command::Check(check)) => check::run(&options, &check),

@@ -18,7 +18,7 @@ pub(super) enum Format {
 /// The option that chooses.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct FormatOption {
-    /// For people or for machines [default: text on a terminal, else json]
+    /// Print for people or for machines [default: text on a terminal, else json]
     #[arg(long)]
     format: Option<Format>,
 }

@@ -17,6 +17,12 @@ use crate::http::Answer;
 use crate::matrix::{Device, NotifyRequest};
 use crate::providers::{Cause, Outcome, Preview, Push};
 
+/// How it is used.
+pub(super) const AFTER_HELP: &str = "\
+Example: peregrine render < body.json
+
+Exit codes: 0 rendered, 1 the gateway would refuse the body, 78 wrong or missing configuration.";
+
 /// How to render.
 #[derive(Debug, Args)]
 pub(super) struct Options {

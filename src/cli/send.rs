@@ -28,6 +28,14 @@ use crate::providers::observer::Observe;
 use crate::providers::{App, Outcome};
 use crate::telemetry::config::MetricsConfig;
 
+/// How it is used.
+pub(super) const AFTER_HELP: &str = "\
+Example: peregrine send --app-id com.example.app.ios --pushkey \"$YOUR_OWN_PHONES_PUSHKEY\"
+
+It goes to the provider from here, whether a gateway is running or not.
+
+Exit codes: 0 the provider accepted it, 1 it did not, 78 wrong or missing configuration.";
+
 /// What to send.
 #[derive(Debug, Args)]
 pub(super) struct Options {

@@ -28,7 +28,29 @@ fn every_shell_knows_every_command() {
             assert!(script.contains(word), "{word} for {shell}");
         }
     }
-    assert_eq!(run(&folder, &["completions", "csh"]).status.code(), Some(2));
+    let output = run(&folder, &["completions", "tcsh"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("bash, elvish, fish, powershell, zsh"),
+        "{said}"
+    );
+    assert!(!said.contains("similar"), "{said}");
+}
+
+#[test]
+fn commands_that_read_no_configuration_take_its_name_all_the_same() {
+    let folder = Folder::with("apps: {");
+    for args in [
+        &["schema", "-c", "config.yaml"][..],
+        &["-c", "config.yaml", "keys", "vapid"],
+        &["keys", "-c", "config.yaml", "vapid"],
+        &["keys", "vapid", "-c", "config.yaml"],
+        &["man", "--config", "config.yaml"],
+        &["completions", "bash", "-c", "missing.yaml"],
+    ] {
+        assert_eq!(run(&folder, args).status.code(), Some(0), "{args:?}");
+    }
 }
 
 #[test]
@@ -46,17 +68,30 @@ fn the_manual_has_a_page_for_every_command() {
         let page = fs::read_to_string(pages.join(format!("peregrine-{command}.1")));
         assert!(page.unwrap().contains(command));
     }
-    let output = run(&folder, &["man", "config.yaml"]);
-    assert_eq!(output.status.code(), Some(1));
+    for no_folder in ["config.yaml", "config.yaml/man1"] {
+        let output = run(&folder, &["man", no_folder]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        let begins = format!("cannot write the manual to {no_folder}: ");
+        assert!(said.starts_with(&begins), "{said}");
+    }
 }
 
+/// What a new user reads, page by page.
 #[test]
-fn help_of_the_commands_that_try_things() {
+fn help() {
     let folder = Folder::with("");
-    for command in ["check", "render", "send", "health", "completions", "man"] {
-        let help = text(&run(&folder, &[command, "--help"]));
-        insta::with_settings!({ omit_expression => true }, {
-            insta::assert_snapshot!(format!("help_{command}"), help);
-        });
+    let mut pages = text(&run(&folder, &["--help"]));
+    for command in COMMANDS.iter().chain(&["keys vapid"]) {
+        let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let page = text(&run(&folder, &args));
+        assert_eq!(
+            page,
+            text(&run(&folder, &[&args[..args.len() - 1], &["-h"]].concat()))
+        );
+        pages += &format!("\n=== peregrine {command} ===\n\n{page}");
     }
+    insta::with_settings!({ omit_expression => true }, {
+        insta::assert_snapshot!(pages);
+    });
 }
