@@ -1,5 +1,6 @@
 //! `health`: asks the running gateway whether it is ready. The container's probe: it reads one key
-//! of the configuration and no key file, and ends within seconds.
+//! of the configuration and no key file, and ends within seconds, with 0 or 1 and nothing else:
+//! runtimes of containers give other codes meanings of their own.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -12,15 +13,21 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::environment;
 use super::print::{self, FormatOption};
-use super::{WRONG_CONFIGURATION, environment};
-use crate::config::{self, Bind};
+use crate::config::{self, Bind, Finding};
 
 /// The longest time for everything: a container's probe is given up after 30 s, often sooner.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The most of an answer that is read.
 const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
+
+/// What it needs and says.
+pub(super) const AFTER_HELP: &str = "\
+Of the configuration it reads `admin.bind` alone, which says where to ask.
+
+Exit codes: 0 ready, 1 not ready, or nobody can tell.";
 
 /// How to ask.
 #[derive(Debug, Args)]
@@ -31,16 +38,17 @@ pub(super) struct Options {
 
 /// Asks the gateway of this configuration.
 pub(super) fn run(options: &super::Options, health: &Options) -> ExitCode {
-    let bind = match config::admin_bind(&options.config(), &environment) {
-        Ok(bind) => near(bind),
+    let health_of = match config::admin_bind(&options.config(), &environment).map(near) {
+        Ok(bind) => match ask(&bind) {
+            Ok(answer) => Health::read(&answer),
+            Err(error) => Health::unknown(&format!("no answer from {bind}: {error}")),
+        },
         Err(report) => {
-            print::err(report);
-            return ExitCode::from(WRONG_CONFIGURATION);
+            print::err(&report);
+            let why = report.findings.first().map(Finding::fault);
+            let (file, why) = (&report.file, why.unwrap_or_default());
+            Health::unknown(&format!("cannot tell where to ask: {file}: {why}"))
         }
-    };
-    let health_of = match ask(&bind) {
-        Ok(answer) => Health::read(&answer),
-        Err(error) => Health::unknown(&format!("no answer from {bind}: {error}")),
     };
     health.format.result(&health_of);
     if health_of.ready {

@@ -83,7 +83,8 @@ impl Finding {
     }
 
     /// Returns key and fault.
-    fn fault(&self) -> String {
+    #[must_use]
+    pub fn fault(&self) -> String {
         match path(&self.key) {
             key if key.is_empty() => self.what.clone(),
             key => format!("{key}: {}", self.what),

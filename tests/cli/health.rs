@@ -97,14 +97,29 @@ fn whatever_else_is_there_is_one() {
 }
 
 #[test]
-fn an_address_that_cannot_be_known_is_78() {
-    for config in ["admin: {bind: nowhere}\n", "apps: {\n"] {
-        let output = run(&Folder::with(config), &["health"]);
-        assert_eq!(output.status.code(), Some(78), "{config}");
-        assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+fn an_address_that_cannot_be_known_is_one() {
+    for (config, file, why) in [
+        (
+            "admin: {bind: nowhere}\n",
+            "config.yaml",
+            "admin.bind: `nowhere` has no port",
+        ),
+        ("apps: {\n", "config.yaml", "this is not YAML"),
+        (
+            "",
+            "missing.yaml",
+            "there is no configuration file of this name",
+        ),
+    ] {
+        let output = run(&Folder::with(config), &["health", "-c", file]);
+        assert_eq!(output.status.code(), Some(1), "{config}");
+        let reason = json(&output)["reasons"][0]["reason"].to_string();
+        let said = format!("cannot tell where to ask: {file}: {why}");
+        assert!(reason.contains(&said), "{reason}");
+        // The place, and what to write instead.
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&format!("--> {file}")), "{said}");
     }
-    let output = run(&Folder::with(""), &["health", "-c", "missing.yaml"]);
-    assert_eq!(output.status.code(), Some(78));
 }
 
 #[tokio::test]
