@@ -12,17 +12,22 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::online::{self, Online};
+use super::online::{self, Online, Outside};
 use super::print::{self, Colour, FormatOption, Painted, counted};
 use super::{WRONG_CONFIGURATION, environment};
 use crate::config::{self, Loaded, Report};
 use crate::providers::{App, Credential};
 use crate::telemetry::Metrics;
 
+/// What the exit code says.
+pub(super) const AFTER_HELP: &str = "\
+Exit codes: 0 all is well, 1 (with --online) not everything answers as it should, 78 `serve` would \
+not start.";
+
 /// How to check.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Reach every provider with its credentials too; delivers nothing
+    /// Reach the proxy and every provider with their credentials too; delivers nothing
     #[arg(long)]
     online: bool,
 
@@ -35,8 +40,8 @@ pub(super) fn run(options: &super::Options, check: &Options) -> ExitCode {
     let loaded = config::load(&options.config(), &environment, &Metrics::new());
     let mut result = Checked::new(&loaded);
     if let (true, Ok(Loaded { config, .. })) = (check.online, &loaded) {
-        match online::try_all(&config.apps, &config.home) {
-            Ok((found, state)) => result.add(found, state),
+        match online::try_all(config) {
+            Ok(outside) => result.add(outside),
             Err(error) => {
                 print::err(format_args!("{error}\n"));
                 return ExitCode::FAILURE;
@@ -58,7 +63,10 @@ struct Checked<'a> {
     #[serde(flatten)]
     report: &'a Report,
     apps: Vec<CheckedApp<'a>>,
-    /// Where replicas share their tables, if they do.
+    /// The proxy, if there is one and it was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<Online>,
+    /// Where replicas share their tables, if they do and it was tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<Online>,
 }
@@ -88,30 +96,34 @@ impl<'a> Checked<'a> {
                 ok: true,
                 report: warnings,
                 apps: config.apps.iter().map(CheckedApp::new).collect(),
+                proxy: None,
                 state: None,
             },
             Err(report) => Self {
                 ok: false,
                 report,
                 apps: Vec::new(),
+                proxy: None,
                 state: None,
             },
         }
     }
 
     /// Adds what was found online, app by app.
-    fn add(&mut self, found: Vec<Online>, state: Option<Online>) {
-        for (app, online) in self.apps.iter_mut().zip(found) {
+    fn add(&mut self, found: Outside) {
+        for (app, online) in self.apps.iter_mut().zip(found.apps) {
             app.online = Some(online);
         }
-        self.state = state;
-        self.ok = self.failures() == 0;
+        self.proxy = found.proxy;
+        self.state = found.state;
+        self.ok = self.failures() == Some(0);
     }
 
-    /// Returns how many things went wrong online.
-    fn failures(&self) -> usize {
+    /// Returns how many things went wrong online; `None` if nothing was tried.
+    fn failures(&self) -> Option<usize> {
         let apps = self.apps.iter().filter_map(|app| app.online.as_ref());
-        apps.chain(&self.state).map(Online::failures).sum()
+        let all = apps.chain(&self.proxy).chain(&self.state);
+        all.map(Online::failures).reduce(|some, more| some + more)
     }
 }
 
@@ -150,23 +162,28 @@ impl fmt::Display for Checked<'_> {
                 write!(f, "{online}")?;
             }
         }
-        if let Some(state) = &self.state {
-            write!(f, "{}\n{state}", Painted(Colour::Head, "state"))?;
+        for (name, online) in [("proxy", &self.proxy), ("state", &self.state)] {
+            if let Some(online) = online {
+                write!(f, "{}\n{online}", Painted(Colour::Head, name))?;
+            }
         }
         let file = &self.report.file;
         let warnings = counted(self.report.warnings(), "warning");
         if self.report.errors() > 0 {
-            let errors = counted(self.report.errors(), "error");
-            return writeln!(f, "{file} is wrong: {errors}, {warnings}");
+            let (bad, errors) = (Painted(Colour::Bad, "is wrong"), self.report.errors());
+            return writeln!(f, "{file} {bad}: {}, {warnings}", counted(errors, "error"));
         }
         let apps = counted(self.apps.len(), "app");
-        writeln!(f, "{file} is good: {apps}, {warnings}")?;
-        let failures = self.failures();
-        if failures > 0 {
-            let failures = counted(failures, "failure");
-            return writeln!(f, "{} online", Painted(Colour::Bad, failures));
+        let good = Painted(Colour::Good, "is good");
+        match self.failures() {
+            None => writeln!(f, "{file} {good}: {apps}, {warnings}"),
+            Some(0) => writeln!(f, "{file} {good}: {apps}, {warnings}, 0 failures online"),
+            Some(failures) => {
+                let bad = Painted(Colour::Bad, "can be read but does not work");
+                let failures = counted(failures, "failure");
+                writeln!(f, "{file} {bad}: {apps}, {warnings}, {failures} online")
+            }
         }
-        Ok(())
     }
 }
 

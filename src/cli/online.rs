@@ -1,5 +1,6 @@
-//! `check --online`: whether each app's provider can be reached and takes its credentials. Nothing
-//! is delivered. All apps are tried at once, and each thing tried ends by itself.
+//! `check --online`: whether each app's provider can be reached and takes its credentials, and
+//! whether the proxy and the other home of the tables answer. Nothing is delivered. All is tried at
+//! once, and each thing tried ends by itself.
 
 use std::fmt;
 
@@ -9,30 +10,46 @@ use serde::Serialize;
 
 use super::block_on;
 use super::print::{Colour, Painted, Progress, counted};
-use crate::dispatch::Home;
-use crate::providers::{App, Finding};
+use crate::config::Config;
+use crate::providers::{App, Finding, probe};
 
 /// Most apps tried at once: each may open two connections.
 const AT_ONCE: usize = 64;
 
-/// What was found about one app.
+/// What was found about everything outside.
+pub(super) struct Outside {
+    /// About each app, in the order of the configuration.
+    pub(super) apps: Vec<Online>,
+    /// About the proxy, if there is one.
+    pub(super) proxy: Option<Online>,
+    /// About where replicas share their tables, if they do.
+    pub(super) state: Option<Online>,
+}
+
+/// What was found about one app, or one other thing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(super) struct Online(Vec<Finding>);
 
-/// Tries every app, and the other home of the tables if they have one.
+/// Tries everything that a configuration needs outside.
 ///
 /// # Errors
 ///
 /// Returns why nothing can be tried.
-pub(super) fn try_all(apps: &[App], home: &Home) -> Result<(Vec<Online>, Option<Online>), String> {
-    let count = counted(apps.len(), "app");
+pub(super) fn try_all(config: &Config) -> Result<Outside, String> {
+    let count = counted(config.apps.len(), "app");
     let _progress = Progress::show(format_args!("asking the providers of {count} ..."));
     block_on(async {
-        let probes = stream::iter(apps).map(App::probe).buffered(AT_ONCE);
-        let (found, state) = tokio::join!(probes.collect::<Vec<_>>(), home.probe());
-        let state = state.map(|finding| Online(vec![finding]));
-        Ok((found.into_iter().map(Online).collect(), state))
+        let apps = stream::iter(&config.apps).map(App::probe);
+        let proxy = async { probe::try_proxy(config.proxied.as_deref()?).await };
+        let apps = apps.buffered(AT_ONCE).map(Online).collect();
+        let (apps, proxy, state) = tokio::join!(apps, proxy, config.home.probe());
+        let alone = |finding| Online(vec![finding]);
+        Ok(Outside {
+            apps,
+            proxy: proxy.map(alone),
+            state: state.map(alone),
+        })
     })
 }
 

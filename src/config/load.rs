@@ -128,6 +128,7 @@ fn check(
             Err(fault) => findings.push(document.fault(&[], &fault)),
         }
     }
+    config.proxied = around.proxy();
     config.apps = apps::prepare(&document, &around, metrics, findings);
     Ok(config)
 }

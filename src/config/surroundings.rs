@@ -56,6 +56,11 @@ impl Around {
         (around, faults)
     }
 
+    /// Returns the proxy in force.
+    pub(super) fn proxy(&self) -> Option<Arc<Proxy>> {
+        self.proxy.clone()
+    }
+
     /// Returns where the tables live.
     pub(super) fn home(&self, state: &StateConfig, metrics: &Arc<Metrics>) -> Result<Home, Fault> {
         Home::prepare(state, &self.roots, metrics)

@@ -13,7 +13,8 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::outcome::Outcome;
 use super::push::Push;
 use crate::matrix::{Device, Notification, Text};
-use crate::transport::{Dialer, Failure, Origin, TransportError};
+use crate::transport::dial::ask_proxy;
+use crate::transport::{Dialer, Failure, Origin, Proxy, TransportError};
 
 /// The longest time for one thing that is tried.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -130,6 +131,49 @@ pub(super) async fn reach(dialer: &Dialer, origin: &Origin) -> Finding {
             Finding::failed(tried, detail, advice(Failure::Connect, origin))
         }
     }
+}
+
+/// Asks the proxy for the way to a host that cannot exist (RFC 6761, section 6.4). Whether it is
+/// there, speaks CONNECT and takes our credentials shows in how it refuses. `None` where it is for
+/// no host at all.
+pub async fn try_proxy(proxy: &Proxy) -> Option<Finding> {
+    let nowhere = Origin {
+        tls: true,
+        host: "peregrine-check.invalid".to_owned(),
+        port: 443,
+    };
+    if !proxy.covers(&nowhere) {
+        return None;
+    }
+    let tried = format!("CONNECT through {}:{}", proxy.host, proxy.port);
+    let address = "check host and port of `proxy` (or $HTTPS_PROXY)";
+    let no_proxy = "check that a proxy that knows CONNECT listens there (`proxy`, or $HTTPS_PROXY)";
+    let finding = match timeout(PATIENCE, ask_proxy(proxy, &nowhere)).await {
+        Ok(Ok(407)) if proxy.authorization.is_none() => Finding::failed(
+            tried,
+            "407: it wants user and password",
+            "write `proxy: http://user:password@host:port`, or the same in `proxy_file`",
+        ),
+        Ok(Ok(407)) => Finding::failed(
+            tried,
+            "407: it does not take user and password",
+            "check user and password of `proxy` (or $HTTPS_PROXY)",
+        ),
+        // What web servers say to CONNECT: RFC 9110, sections 9.3.6, 15.5.6 and 15.6.2.
+        Ok(Ok(status @ (400 | 405 | 501))) => {
+            Finding::failed(tried, format!("it answers {status}"), no_proxy)
+        }
+        Ok(Ok(status)) => {
+            let detail = format!("it answers ({status} for a host that does not exist)");
+            Finding::ok(tried, detail)
+        }
+        Ok(Err(error)) => Finding::failed(tried, error.detail, address),
+        Err(_) => {
+            let detail = format!("no answer within {} seconds", PATIENCE.as_secs());
+            Finding::failed(tried, detail, address)
+        }
+    };
+    Some(finding)
 }
 
 fn advice(failure: Failure, origin: &Origin) -> String {

@@ -198,14 +198,28 @@ impl Dialer {
 
 /// Opens a tunnel through the proxy.
 async fn tunnel(proxy: &Proxy, origin: &Origin) -> Result<TcpStream, TransportError> {
-    let (host, port) = (proxy.host.as_str(), proxy.port);
-    let opening = async { dial(host, port, found(host, look_up(host, port).await)?).await };
-    let mut tcp = opening.await.map_err(|error| TransportError {
-        failure: Failure::Proxy,
-        ..error
-    })?;
+    let mut tcp = dial_proxy(proxy).await?;
     proxy.tunnel(&mut tcp, origin).await?;
     Ok(tcp)
+}
+
+/// Asks a proxy for a tunnel that nobody will use, and returns the status of its answer.
+///
+/// # Errors
+///
+/// Returns why there is none.
+pub async fn ask_proxy(proxy: &Proxy, origin: &Origin) -> Result<u16, TransportError> {
+    let mut tcp = dial_proxy(proxy).await?;
+    proxy.ask(&mut tcp, origin).await
+}
+
+async fn dial_proxy(proxy: &Proxy) -> Result<TcpStream, TransportError> {
+    let (host, port) = (proxy.host.as_str(), proxy.port);
+    let opening = async { dial(host, port, found(host, look_up(host, port).await)?).await };
+    opening.await.map_err(|error| TransportError {
+        failure: Failure::Proxy,
+        ..error
+    })
 }
 
 /// Connects to the first of a host's addresses that answers.

@@ -96,6 +96,23 @@ impl Proxy {
         stream: &mut TcpStream,
         origin: &Origin,
     ) -> Result<(), TransportError> {
+        let status = self.ask(stream, origin).await?;
+        if (200..300).contains(&status) {
+            return Ok(());
+        }
+        Err(failed(format!("the proxy answered {status} to CONNECT")))
+    }
+
+    /// Asks for a tunnel to `origin` and returns the status of the answer.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no answer, or none of HTTP.
+    pub(super) async fn ask(
+        &self,
+        stream: &mut TcpStream,
+        origin: &Origin,
+    ) -> Result<u16, TransportError> {
         let target = origin.authority_with_port();
         let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
         if let Some(authorization) = &self.authorization {
@@ -104,7 +121,6 @@ impl Proxy {
             request.push_str("\r\n");
         }
         request.push_str("\r\n");
-        let failed = |detail: String| TransportError::unreachable(Failure::Proxy, detail);
         stream
             .write_all(request.as_bytes())
             .await
@@ -112,17 +128,20 @@ impl Proxy {
         let head = read_head(stream)
             .await
             .map_err(|error| failed(format!("cannot read the proxy's answer: {error}")))?;
-        let status = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
-        if is_success(status) {
-            return Ok(());
-        }
-        let status: String = String::from_utf8_lossy(status)
-            .chars()
-            .filter(|char| !char.is_control())
-            .take(100)
-            .collect();
-        Err(failed(format!("the proxy answered {status:?} to CONNECT")))
+        let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
+        status(line).ok_or_else(|| {
+            let line: String = String::from_utf8_lossy(line)
+                .chars()
+                .filter(|char| !char.is_control())
+                .take(100)
+                .collect();
+            failed(format!("the proxy answered {line:?} to CONNECT"))
+        })
     }
+}
+
+fn failed(detail: String) -> TransportError {
+    TransportError::unreachable(Failure::Proxy, detail)
 }
 
 /// Returns the value of `Proxy-Authorization` (RFC 7617) for a URL with credentials.
@@ -163,12 +182,13 @@ fn exempts(entry: &str, origin: &Origin) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// Returns whether a status line says 2xx: RFC 9110, section 9.3.6.
-fn is_success(line: &[u8]) -> bool {
+/// Returns what a status line says: RFC 9112, section 4.
+fn status(line: &[u8]) -> Option<u16> {
     let mut words = line.split(|&byte| byte == b' ');
-    let version = words.next().unwrap_or_default();
-    let status = words.next().unwrap_or_default();
-    version.starts_with(b"HTTP/1.") && status.len() == 3 && status.starts_with(b"2")
+    let version = words.next()?;
+    let status = words.next().filter(|status| status.len() == 3)?;
+    let is_http = version.starts_with(b"HTTP/1.");
+    is_http.then(|| str::from_utf8(status).ok()?.parse().ok())?
 }
 
 /// Reads a response head and not one byte more: what follows belongs to the tunnel.
@@ -309,17 +329,17 @@ mod tests {
     }
 
     #[test]
-    fn only_2xx_opens_the_tunnel() {
-        let rows: [(&[u8], bool); 6] = [
-            (b"HTTP/1.1 200 Connection established", true),
-            (b"HTTP/1.0 200", true),
-            (b"HTTP/1.1 407 Proxy Authentication Required", false),
-            (b"HTTP/1.1 2000 OK", false),
-            (b"SSH-2.0-OpenSSH 200", false),
-            (b"", false),
+    fn status_lines_are_read() {
+        let rows: [(&[u8], Option<u16>); 6] = [
+            (b"HTTP/1.1 200 Connection established", Some(200)),
+            (b"HTTP/1.0 200", Some(200)),
+            (b"HTTP/1.1 407 Proxy Authentication Required", Some(407)),
+            (b"HTTP/1.1 2000 OK", None),
+            (b"SSH-2.0-OpenSSH 200", None),
+            (b"", None),
         ];
-        for (line, success) in rows {
-            assert_eq!(is_success(line), success, "{line:?}");
+        for (line, expected) in rows {
+            assert_eq!(status(line), expected, "{line:?}");
         }
     }
 }

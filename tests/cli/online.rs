@@ -5,6 +5,7 @@ use std::process::Output;
 
 use loadtest::peers::Answer;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::Folder;
 use crate::providers::{Providers, json, run, text};
@@ -48,7 +49,7 @@ fn good_credentials_are_zero_and_deliver_nothing() {
         "  ok      TLS with localhost:",
         "its certificate ends on 20",
         "log (log)\n  ok      nothing to reach\n",
-        "config.yaml is good: 3 apps, 0 warnings\n",
+        "config.yaml is good: 3 apps, 0 warnings, 0 failures online\n",
     ] {
         assert!(shown.contains(line), "{line:?} in:\n{shown}");
     }
@@ -82,6 +83,13 @@ fn what_a_provider_refuses_is_one_and_says_what_to_do() {
         let checked = json(&output);
         assert_eq!(output.status.code(), Some(1), "{checked}");
         assert_eq!(checked["ok"], false);
+        let shown = text(&run(&folder, &["check", "--online", "--format", "text"]));
+        let last =
+            "\nconfig.yaml can be read but does not work: 2 apps, 0 warnings, 2 failures online\n";
+        assert!(
+            shown.ends_with(last) && !shown.contains("is good"),
+            "{shown}"
+        );
         for (app, [reason, instead]) in [("ios.*", ios), ("android", android)] {
             let [failed] = failures(&checked, app)[..] else {
                 panic!("{checked}");
@@ -168,6 +176,96 @@ async fn the_proxy_is_on_the_way() {
     );
 }
 
+/// Apps whose hosts come with the pushers, and a section of the caller's.
+fn strangers(section: &str) -> Folder {
+    let folder = Folder::with(&format!(
+        "{section}apps:\n  phones: {{type: unifiedpush}}\n  web:\n    type: webpush\n    \
+         vapid_private_key: vapid.pem\n    vapid_contact_email: push@example.com\n"
+    ));
+    let keys = run(&folder, &["keys", "vapid"]);
+    std::fs::write(folder.path().join("vapid.pem"), &keys.stdout).unwrap();
+    folder
+}
+
+/// Runs the program beside what runs on this thread; returns its exit code and what it found of the
+/// proxy: whether that is fine, how it went, what to do.
+async fn proxy_of(folder: Folder) -> (Option<i32>, bool, [String; 2]) {
+    let mut program = folder.peregrine(CHECK);
+    let output = tokio::task::spawn_blocking(move || program.output().unwrap());
+    let output = output.await.unwrap();
+    let checked = json(&output);
+    let found = &checked["proxy"];
+    assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
+    let finding = &found[0];
+    assert!(!text(&output).contains("falke"), "{}", text(&output));
+    let words = ["detail", "instead"].map(|key| finding[key].as_str().unwrap().to_owned());
+    (output.status.code(), finding["ok"] == true, words)
+}
+
+#[tokio::test]
+async fn the_proxy_is_tried_where_no_app_has_a_host_of_its_own() {
+    let proxy = Proxy::start().await;
+    let (code, ok, [detail, instead]) =
+        proxy_of(strangers(&format!("proxy: {}\n", proxy.url()))).await;
+    assert_eq!((code, ok), (Some(0), true), "{detail}");
+    assert_eq!(detail, "it answers (502 for a host that does not exist)");
+    assert_eq!(instead, "");
+    assert_eq!(proxy.asked(), ["peregrine-check.invalid:443"]);
+
+    let nameless = proxy.url().replace("falke:am%20zug@", "");
+    for (url, detail, instead) in [
+        (
+            proxy.wrong_url(),
+            "407: it does not take",
+            "check user and password",
+        ),
+        (
+            nameless,
+            "407: it wants user and password",
+            "write `proxy: http://user:",
+        ),
+    ] {
+        let found = proxy_of(strangers(&format!("proxy: {url}\n"))).await;
+        assert_eq!((found.0, found.1), (Some(1), false));
+        assert!(found.2[0].starts_with(detail), "{found:?}");
+        assert!(found.2[1].starts_with(instead), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_proxy_is_told() {
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let web = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let web_address = web.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = web.accept().await {
+            let mut head = [0; 4096];
+            let _ = client.read(&mut head).await;
+            let _ = client.write_all(b"HTTP/1.1 405 Not Allowed\r\n\r\n").await;
+        }
+    });
+    for (address, detail, instead) in [
+        (
+            closed,
+            "cannot connect to 127.0.0.1 port ",
+            "check host and port of `proxy`",
+        ),
+        (
+            web_address,
+            "it answers 405",
+            "check that a proxy that knows CONNECT",
+        ),
+    ] {
+        let found = proxy_of(strangers(&format!("proxy: 'http://{address}'\n"))).await;
+        assert_eq!((found.0, found.1), (Some(1), false));
+        assert!(found.2[0].starts_with(detail), "{found:?}");
+        assert!(found.2[1].starts_with(instead), "{found:?}");
+    }
+}
+
 #[test]
 fn a_wrong_configuration_is_78_and_reaches_nobody() {
     let output = run(&Folder::with("apps: {a: {type: lgo}}\n"), CHECK);
@@ -177,16 +275,11 @@ fn a_wrong_configuration_is_78_and_reaches_nobody() {
 
 #[test]
 fn keys_that_meet_nobody_are_tried_by_signing() {
-    let folder = Folder::with(
-        "apps:\n  web:\n    type: webpush\n    vapid_private_key: vapid.pem\n    \
-         vapid_contact_email: push@example.com\n",
-    );
-    let keys = run(&folder, &["keys", "vapid"]);
-    std::fs::write(folder.path().join("vapid.pem"), &keys.stdout).unwrap();
-    let checked = json(&run(&folder, CHECK));
-    let tried = checked["apps"][0]["online"][0]["tried"].as_str().unwrap();
-    assert!(tried.starts_with("VAPID key "), "{checked}");
+    let checked = json(&run(&strangers(""), CHECK));
+    let tried = &checked["apps"][1]["online"][0]["tried"];
+    assert_eq!(tried, "signing with the VAPID key", "{checked}");
     assert_eq!(checked["ok"], true);
+    assert_eq!(checked["proxy"], Value::Null, "there is none to try");
 }
 
 #[cfg(feature = "redis")]

@@ -8,10 +8,7 @@ impl Plan {
     pub(super) fn try_out(&self) -> Finding {
         let signer = &self.rules.signer;
         let token = signed(signer.authorization("https://push.example"));
-        let detail = "it signs; the push services to reach come with the pushers";
-        Finding::of_step(
-            format!("VAPID key {}", signer.public_key()),
-            token.map(|_| detail.to_owned()),
-        )
+        let detail = "good; the push services to reach come with the pushers";
+        Finding::of_step("signing with the VAPID key", token.map(|_| detail.to_owned()))
     }
 }

@@ -67,7 +67,11 @@ async fn tunnel(mut client: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
         let _ = client.write_all(refusal.as_bytes()).await;
         return;
     }
-    let mut onward = TcpStream::connect(target).await.unwrap();
+    let Ok(mut onward) = TcpStream::connect(target).await else {
+        let refusal = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
+        let _ = client.write_all(refusal.as_bytes()).await;
+        return;
+    };
     client
         .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
         .await
