@@ -28,6 +28,7 @@ pub(super) async fn post(
     state: web::Data<PublicState>,
 ) -> HttpResponse {
     let span = trace::begin(&request);
+    let mut line = access::begin(&request, &state);
     let mut rest = body.into_inner();
     let body = body::read(&mut rest, body::announced(&request), state.max_body_bytes).await;
     let received = Instant::now();
@@ -35,34 +36,28 @@ pub(super) async fn post(
         Ok(body) => decode(&request, body).map_err(HttpResponse::from),
         Err(reason) => Err(refuse_body(&request, rest, reason, &state).await),
     };
-    let reported = access::is_on(&state);
-    let (notification, report, answer) = match notification {
+    let (answer, report) = match notification {
         Ok(notification) => {
             trace::understood(&span, &notification);
             let notification = Arc::new(notification);
+            if let Some(line) = &mut line {
+                line.about(&notification, received);
+            }
             let notify = Notify {
-                request: notification.clone(),
+                request: notification,
                 received,
-                reported,
+                reported: line.is_some(),
                 span: span.clone(),
             };
-            let (answer, report) = deliver(&state, notify).await;
-            (Some(notification), report, answer)
+            deliver(&state, notify).await
         }
-        Err(answer) => (None, None, answer),
+        Err(answer) => (answer, None),
     };
     let took = received.elapsed();
     state.metrics.notified(answer.status().as_u16(), took);
     trace::answered(&span, answer.status());
-    if reported {
-        let line = access::Line {
-            request: &request,
-            notification: notification.as_deref(),
-            report: report.as_ref(),
-            answer: &answer,
-            took,
-        };
-        line.write(&state);
+    if let Some(line) = line {
+        line.answered(&answer, report.as_ref(), took);
     }
     answer
 }
