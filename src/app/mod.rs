@@ -18,7 +18,7 @@ use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::config::Config;
+use crate::config::{Config, Standing};
 use crate::dispatch::{Beat, Plan};
 use crate::http::{self, AdminState, PublicState};
 use crate::providers::Auto;
@@ -41,6 +41,7 @@ pub struct Gateway {
     admin: Listener,
     prometheus: Option<Listener>,
     crew: Arc<Crew>,
+    standing: Standing,
     lookout: JoinHandle<()>,
 }
 
@@ -56,6 +57,7 @@ impl Gateway {
             config.admin_binds(),
             config.prometheus_binds(),
         );
+        let standing = config.standing();
         let workers = worker_threads(config.runtime.workers);
         let plan = Plan::new(config.delivery, config.apps, workers, None);
         let crew = Arc::new(Crew::new(
@@ -108,6 +110,7 @@ impl Gateway {
                 async move { crew.look_out().await }
             }),
             crew,
+            standing,
         })
     }
 
@@ -133,6 +136,9 @@ impl Gateway {
     /// their connections, and nothing known is forgotten. Listeners, worker threads and the tables'
     /// home stay as they are.
     pub fn reload(&self, config: Config) {
+        for key in self.standing.changed(&config.standing()) {
+            tracing::warn!(key, "a change here takes a restart: it stays as it was");
+        }
         if !config.home.is_same_as(&self.crew.memory.home) {
             tracing::warn!(
                 "a change under `state` takes a restart: the tables stay where they are"

@@ -8,7 +8,15 @@ use super::{Options, block_on, environment, start_log};
 use crate::app::Gateway;
 use crate::config::{self, Loaded, Report};
 use crate::lifecycle::{self, Ended, Signals};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Telemetry};
+
+/// What an operator can ask of it.
+pub(super) const AFTER_HELP: &str = "\
+Signals: TERM or INT stops it once the pushes in flight are settled (a second one at once), HUP \
+reads the configuration and every key file anew.
+
+Exit codes: 0 stopped with everything settled, 1 failed while running, 78 wrong or missing \
+configuration.";
 
 /// Reads the configuration and runs the gateway.
 #[must_use]
@@ -23,7 +31,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Err(failed) => return failed,
     };
     warn_of(&warnings);
-    let ended = block_on(serve(&options.config(), config, metrics));
+    let ended = block_on(serve(&options.config(), config, metrics, &telemetry));
     let code = match ended {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::CutShort | Ended::Failed) => ExitCode::FAILURE,
@@ -40,6 +48,7 @@ async fn serve(
     file: &Path,
     config: config::Config,
     metrics: Arc<Metrics>,
+    telemetry: &Telemetry,
 ) -> Result<Ended, String> {
     let signals = Signals::receive().map_err(|error| format!("cannot receive signals: {error}"))?;
     let gateway = Gateway::start(config, metrics.clone()).map_err(|error| error.to_string())?;
@@ -54,6 +63,7 @@ async fn serve(
     }
     let reload = |gateway: &Gateway| match config::load(file, &environment, &metrics) {
         Ok(Loaded { config, warnings }) => {
+            telemetry.set_level(config.log.level);
             warn_of(&warnings);
             gateway.reload(config);
             metrics.reloaded("ok");

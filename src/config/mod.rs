@@ -11,7 +11,7 @@
 //!
 //! `load` walks them and collects every mistake; `report` shows them. Each room of the house owns
 //! its section; this one only lists them, and never names a provider. `glance` reads one key and
-//! nothing else, for those in a hurry.
+//! nothing else, for those in a hurry; `standing` is what a reload cannot change.
 
 mod apps;
 mod bind;
@@ -25,12 +25,14 @@ mod report;
 mod rules;
 mod scalar;
 mod schema;
+mod standing;
 mod surroundings;
 mod sygnal;
 mod validate;
 mod yaml;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -41,6 +43,7 @@ use crate::providers::App;
 use crate::providers::Auto;
 use crate::secret::SecretString;
 use crate::telemetry;
+use crate::transport::Proxy;
 
 pub use bind::Bind;
 pub use env::Env;
@@ -48,6 +51,7 @@ pub use glance::admin_bind;
 pub use load::{Loaded, load};
 pub use report::{Finding, Report, Severity, Span};
 pub use schema::schema;
+pub use standing::Standing;
 
 /// What an operator configures. Values given as files (`redis_url_file`) are read already.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -81,10 +85,13 @@ pub struct Config {
     /// Where the tables live, by `state`.
     #[serde(skip)]
     pub home: dispatch::Home,
+    /// The proxy in force, by `proxy` or the environment.
+    #[serde(skip)]
+    pub proxied: Option<Arc<Proxy>>,
 }
 
 /// Worker threads.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RuntimeConfig {
     /// Worker threads; auto = one per core.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::TrustedProxies;
 
 /// The public listener.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Config {
     /// Addresses to listen on: IPv4, IPv6, host names, or `unix:/path/to.sock`.
@@ -34,7 +34,7 @@ impl Default for Config {
 }
 
 /// The admin listener: health, metrics, status. Never on the public port.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AdminConfig {
     /// The address and port; port 0 binds a free one.

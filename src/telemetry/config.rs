@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::secret::SecretString;
+use crate::secret::{ExposeSecret as _, SecretString};
 
 /// The log, on standard error.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -46,7 +46,7 @@ pub enum LogLevel {
 }
 
 /// One line for each `/notify` request.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AccessConfig {
     /// Whether it is written.
@@ -65,7 +65,7 @@ impl Default for AccessConfig {
 }
 
 /// Metrics, besides the admin listener's.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct MetricsConfig {
     /// A listener of their own, in Sygnal's place.
@@ -77,7 +77,7 @@ pub struct MetricsConfig {
 }
 
 /// A listener for metrics alone, in Sygnal's place.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PrometheusConfig {
     /// Whether it listens.
@@ -112,6 +112,15 @@ pub struct SentryConfig {
     pub dsn_file: Option<std::path::PathBuf>,
 }
 
+impl PartialEq for SentryConfig {
+    fn eq(&self, other: &Self) -> bool {
+        let dsn = |it: &Self| it.dsn.as_ref().map(|dsn| dsn.expose_secret().to_owned());
+        self.enabled == other.enabled && dsn(self) == dsn(other)
+    }
+}
+
+impl Eq for SentryConfig {}
+
 impl SentryConfig {
     /// Whether this names a project at Sentry, as far as this build can tell.
     pub fn is_dsn(text: &str) -> bool {
@@ -123,7 +132,7 @@ impl SentryConfig {
 }
 
 /// Traces.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct OtlpConfig {
     /// The collector's URL.

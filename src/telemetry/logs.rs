@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use super::config::{LogConfig, LogFormat, LogLevel};
+use super::config::{LogFormat, LogLevel};
 use json::{JsonEvent, JsonFields};
 
 pub use seldom::Seldom;
@@ -28,21 +28,9 @@ const OTHERS: &str = "actix_server=warn,h2=warn,rustls=warn";
 /// (<https://spec.matrix.org/latest/appendices/#common-identifier-format>).
 const MAX_ID_BYTES: usize = 255;
 
-/// Returns what is logged. `wanted` (the value of `RUST_LOG`) goes before `log.level`.
-///
-/// # Errors
-///
-/// Returns why `wanted` cannot be understood.
-pub(super) fn filter(config: &LogConfig, wanted: Option<&str>) -> Result<EnvFilter, String> {
-    match wanted.filter(|wanted| !wanted.is_empty()) {
-        Some(wanted) => EnvFilter::try_new(wanted).map_err(|error| error.to_string()),
-        None => Ok(from_config(config)),
-    }
-}
-
-/// Returns what is logged where nobody asks for anything else.
-pub(super) fn from_config(config: &LogConfig) -> EnvFilter {
-    let level = match config.level {
+/// Returns what is logged at `log.level`.
+pub(super) fn filter(level: LogLevel) -> EnvFilter {
+    let level = match level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",
         LogLevel::Info => "info",

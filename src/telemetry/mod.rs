@@ -1,8 +1,8 @@
 //! What operators see: logs, metrics, traces and crash reports. May be imported by every room,
 //! imports none.
 //!
-//! [`start`] begins what is of the whole process: the log, and what leaves over the network
-//! (`traces`, `sentry`), each on a thread of its own (`post`).
+//! [`start`] begins what is of the whole process: the log, whose level a reload may change, and
+//! what leaves over the network (`traces`, `sentry`), each on a thread of its own (`post`).
 
 pub mod config;
 pub mod logs;
@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
-use config::{LogConfig, MetricsConfig};
+use config::{LogConfig, LogLevel, MetricsConfig};
 
 pub use metrics::{AppMetrics, Metrics};
 
@@ -57,7 +57,11 @@ trait Sender {
 
 /// What was started for the whole process, to be finished at its end.
 #[must_use = "dropped, the last traces and reports are lost"]
-pub struct Telemetry(Vec<Box<dyn Sender>>);
+pub struct Telemetry {
+    senders: Vec<Box<dyn Sender>>,
+    /// What is logged, where the configuration says it and not `$RUST_LOG`.
+    level: Option<reload::Handle<EnvFilter, Registry>>,
+}
 
 /// Starts the log of the process, its traces and crash reports. `env` reads its environment.
 ///
@@ -65,12 +69,20 @@ pub struct Telemetry(Vec<Box<dyn Sender>>);
 ///
 /// Returns what could not be started, and why.
 pub fn start(log: &LogConfig, metrics: &MetricsConfig, env: Env<'_>) -> Result<Telemetry, String> {
-    let wanted = env("RUST_LOG");
-    let (filter, misunderstood) = match logs::filter(log, wanted.as_deref()) {
-        Ok(filter) => (filter, None),
-        Err(error) => (logs::from_config(log), Some(error)),
+    let wanted = env("RUST_LOG").filter(|wanted| !wanted.is_empty());
+    let wanted = wanted.map(|wanted| EnvFilter::try_new(wanted).map_err(|it| it.to_string()));
+    let to_stderr = logs::to_stderr(log.format);
+    let (to_stderr, level, misunderstood) = match wanted {
+        Some(Ok(filter)) => (to_stderr.with_filter(filter).boxed(), None, None),
+        nothing => {
+            // It is asked about each place that logs once, and again after a change; only what is
+            // logged passes its lock.
+            let (filter, level) = reload::Layer::new(logs::filter(log.level));
+            let to_stderr = to_stderr.with_filter(filter).boxed();
+            (to_stderr, Some(level), nothing.and_then(Result::err))
+        }
     };
-    let mut sinks: Vec<Sink> = vec![logs::to_stderr(log.format).with_filter(filter).boxed()];
+    let mut sinks: Vec<Sink> = vec![to_stderr];
     let mut senders = Vec::new();
     for begin in LEAVING {
         if let Some((sink, sender)) = begin(metrics, env)? {
@@ -84,14 +96,24 @@ pub fn start(log: &LogConfig, metrics: &MetricsConfig, env: Env<'_>) -> Result<T
     if let Some(error) = misunderstood {
         tracing::warn!(error, "cannot read $RUST_LOG: log.level counts instead");
     }
-    Ok(Telemetry(senders))
+    Ok(Telemetry { senders, level })
 }
 
 impl Telemetry {
+    /// Logs at this level from now on, unless `$RUST_LOG` says what is logged.
+    pub fn set_level(&self, level: LogLevel) {
+        let Some(handle) = &self.level else {
+            return;
+        };
+        if let Err(error) = handle.reload(logs::filter(level)) {
+            tracing::error!(%error, "cannot change the level of the log");
+        }
+    }
+
     /// Sends what is left, for a bounded time.
     pub fn finish(self) {
         let until = Instant::now() + LAST_WORDS;
-        for sender in self.0 {
+        for sender in self.senders {
             sender.finish(until.saturating_duration_since(Instant::now()));
         }
     }

@@ -1,6 +1,8 @@
 //! What a running gateway does when it is told to stop or to read its configuration anew.
 
 use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
 
 use loadtest::peers::Answer;
 use loadtest::peers::apns::{Apns, Options, ProviderKey};
@@ -113,6 +115,68 @@ fn a_hang_up_reads_the_configuration_anew() {
     gateway.says("read anew");
     assert!(rejects_b());
     assert_eq!(reloads(admin, "ok"), 2);
+}
+
+#[test]
+fn a_hang_up_changes_the_level_of_the_log() {
+    let level = |level: &str| format!("{LOG}log: {{level: {level}}}\n");
+    let folder = Folder::with(&level("info"));
+    let mut gateway = Process::start(&folder, &[]);
+    let public = gateway.listens_for("notifications");
+    let admin = gateway.listens_for("health checks and metrics");
+    for (count, name) in ["debug", "warn", "info"].into_iter().enumerate() {
+        let pushkey = format!("before-{name}");
+        assert_eq!(notify(public, "a", &pushkey).unwrap().0, 200);
+        folder.write(&level(name));
+        gateway.signal("HUP");
+        // It is counted when it is in force.
+        while reloads(admin, "ok") <= count.try_into().unwrap() {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    assert_eq!(notify(public, "a", "last").unwrap().0, 200);
+    gateway.signal("TERM");
+    let (code, said) = gateway.ended();
+    assert_eq!(code, Some(0), "{said}");
+    let count = |words: &str| said.matches(words).count();
+    // One of four was sent at `debug`, and one at `warn`.
+    assert_eq!(count("push settled"), 1, "{said}");
+    assert_eq!(count(" peregrine::access: "), 3, "{said}");
+}
+
+#[test]
+fn a_hang_up_leaves_the_level_to_the_environment() {
+    let folder = Folder::with(LOG);
+    let mut gateway = Process::start_with(&folder, &[], &[("RUST_LOG", "info")]);
+    let public = gateway.listens_for("notifications");
+    folder.write(&format!("{LOG}log: {{level: debug}}\n"));
+    gateway.signal("HUP");
+    gateway.says("read anew");
+    assert_eq!(notify(public, "a", "key").unwrap().0, 200);
+    gateway.signal("TERM");
+    let (_, said) = gateway.ended();
+    assert!(
+        said.contains(" peregrine::access: ") && !said.contains("DEBUG"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_hang_up_says_what_takes_a_restart() {
+    let folder = Folder::with(LOG);
+    let mut gateway = Process::start(&folder, &[]);
+    gateway.listens_for("notifications");
+    let another = LOG.replace("http: {port: 0}", "http: {port: 0, max_body_bytes: 2048}");
+    folder.write(&format!("{another}log: {{format: json, level: info}}\n"));
+    gateway.signal("HUP");
+    gateway.says("read anew");
+    gateway.signal("TERM");
+    let (_, said) = gateway.ended();
+    let lines = said
+        .lines()
+        .filter(|it| it.contains("a change here takes a restart"));
+    let keys: Vec<&str> = lines.filter_map(|it| it.split("key=").nth(1)).collect();
+    assert_eq!(keys, ["\"http\"", "\"log.format\""], "{said}");
 }
 
 /// Returns how many reloads were counted with this result.
