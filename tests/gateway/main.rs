@@ -23,5 +23,6 @@ mod status;
 mod storm;
 mod supervision;
 mod unifiedpush;
+mod watchdog;
 mod webhook;
 mod webpush;

@@ -1,12 +1,13 @@
 //! A provider on strings: each push meets the fate that the test wrote for its pushkey.
 //!
 //! It stands where a vendor's provider stands, behind the same public traits, for what no simulated
-//! vendor can bring about: panics, and pushes that are held until the test lets them go.
+//! vendor can bring about: panics, and pushes that are held, or
+//! stop their worker thread, until the test lets them go.
 
 use std::collections::HashSet;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ enum Fate {
     Dropped,
     Failed,
     Held,
+    Wedged,
     Panics,
     Shouts,
 }
@@ -38,6 +40,7 @@ impl Fate {
             Some("dropped") => Self::Dropped,
             Some("failed") => Self::Failed,
             Some("held") => Self::Held,
+            Some("wedged") => Self::Wedged,
             Some("panics") => Self::Panics,
             Some("shouts") => Self::Shouts,
             _ => Self::Accepted,
@@ -56,6 +59,7 @@ struct Strings {
     failed_builds: AtomicU64,
     panics_once: AtomicBool,
     let_go: watch::Sender<bool>,
+    wedge: Mutex<()>,
 }
 
 impl Puppet {
@@ -67,6 +71,7 @@ impl Puppet {
             failed_builds: AtomicU64::new(0),
             panics_once: AtomicBool::new(false),
             let_go: watch::Sender::new(false),
+            wedge: Mutex::default(),
         }))
     }
 
@@ -124,6 +129,11 @@ impl Puppet {
         self.0.let_go.send_replace(true);
     }
 
+    /// From now on a wedged push stops its worker thread, until what is returned is dropped.
+    pub(crate) fn wedge(&self) -> MutexGuard<'_, ()> {
+        self.0.wedge.lock().unwrap()
+    }
+
     /// Panics whenever it is built, or no longer.
     pub(crate) fn cannot_be_built(&self, cannot: bool) {
         self.0.cannot_be_built.store(cannot, Ordering::SeqCst);
@@ -157,6 +167,9 @@ impl Provider for Puppet {
         let fate = Fate::of(&push.device().pushkey);
         let here = thread::current().id();
         self.0.arrivals.send_modify(|arrivals| arrivals.push(here));
+        if fate == Fate::Wedged {
+            drop(self.0.wedge.lock());
+        }
         let is_first = || !self.0.panics_once.swap(true, Ordering::SeqCst);
         match fate {
             Fate::Panics if is_first() => panic_quietly(),
@@ -171,7 +184,7 @@ impl Provider for Puppet {
                     let _ = let_go.wait_for(|&let_go| let_go).await;
                     Outcome::Accepted
                 }
-                Fate::Accepted | Fate::Panics | Fate::Shouts => Outcome::Accepted,
+                Fate::Accepted | Fate::Wedged | Fate::Panics | Fate::Shouts => Outcome::Accepted,
                 Fate::Rejected => Outcome::Rejected(Cause::new("unregistered")),
                 Fate::Dropped => Outcome::Permanent(Cause::new("too_large")),
                 Fate::Failed => Outcome::Transient {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::helpers::{Line, Setup, TOKEN, TOPIC, event, fcm};
 
-/// Arrivals at each provider before the keys change, and again afterwards.
+/// Arrivals at each provider before keys change, and again afterwards.
 const FLOW: usize = 30;
 
 #[tokio::test]
@@ -43,6 +43,8 @@ async fn no_push_is_lost_under_load_while_keys_change() {
         }
         body
     };
+    let account = google.oauth().service_account("project");
+    let renewed = account.clone().another_key();
     let changed = Cell::new(false);
     let line = async |app_id: &str, line: usize| {
         let mut connection = Line::to(&gateway).await;
@@ -72,9 +74,13 @@ async fn no_push_is_lost_under_load_while_keys_change() {
         fs::write(folder.join("AuthKey_KEY0000001.p8"), new.p8()).unwrap();
         let yaml = gateway.setup().yaml();
         let yaml = yaml.replace("key_id: KEY0000001", "key_id: KEY0000002");
-        let _ = google.oauth().service_account("successor").write(folder);
+        let _ = renewed.write(folder);
         let vapid = rcgen::KeyPair::generate().unwrap().serialize_pem();
         fs::write(folder.join("vapid.pem"), &vapid).unwrap();
+        gateway.reload(&yaml).await.unwrap();
+        flows_on().await;
+        // And another account, in the same file.
+        let _ = google.oauth().service_account("successor").write(folder);
         gateway.reload(&yaml).await.unwrap();
         flows_on().await;
         changed.set(true);
@@ -97,10 +103,18 @@ async fn no_push_is_lost_under_load_while_keys_change() {
         (key_id(&first), key_id(&last)),
         (old.key_id().into(), new.key_id().into())
     );
-    let (first, last) = ends(google.oauth());
-    assert_eq!(google.oauth().issued(), 2, "a token for each key");
-    assert_eq!(account(&first), "push@project.iam.gserviceaccount.com");
-    assert_eq!(account(&last), "push@successor.iam.gserviceaccount.com");
+    let [project, successor] =
+        ["project", "successor"].map(|it| format!("push@{it}.iam.gserviceaccount.com"));
+    let bought: Vec<_> = google.oauth().received().iter().map(bought_by).collect();
+    assert_eq!(
+        bought,
+        [
+            (project.clone(), account.key_id().to_owned()),
+            (project, renewed.key_id().to_owned()),
+            (successor, account.key_id().to_owned()),
+        ],
+        "a token for each key"
+    );
     let (first, last) = ends(&service);
     let signed_by = |push: &Received, key: &str| push.header("authorization").contains(key);
     assert!(signed_by(&first, &old_vapid) && signed_by(&last, &new_vapid));
@@ -113,11 +127,12 @@ fn ends(peer: &Peer) -> (Received, Received) {
     (received.swap_remove(0), last)
 }
 
-/// Returns the account that asked for an access token.
-fn account(request: &Received) -> Value {
+/// Returns the account that asked for an access token, and the id of its key.
+fn bought_by(request: &Received) -> (String, String) {
     let form = std::str::from_utf8(&request.body).unwrap();
     let assertion = form.split("assertion=").nth(1).unwrap();
-    jwt_part(assertion, 1)["iss"].clone()
+    let text = |part, name| jwt_part(assertion, part)[name].as_str().unwrap().to_owned();
+    (text(1, "iss"), text(0, "kid"))
 }
 
 /// Returns the head (0) or the claims (1) of a token, after its scheme if it has one.

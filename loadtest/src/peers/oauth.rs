@@ -24,6 +24,7 @@ use super::pki::{self, ClientCertificates};
 use super::server::Protocol;
 use super::service::{Judged, Service};
 use super::{Answer, Peer, thread};
+use account::Key;
 pub use account::ServiceAccount;
 
 const TOKEN_PATH: &str = "/token";
@@ -72,6 +73,7 @@ impl OAuth {
         let client_email = format!("push@{project}.iam.gserviceaccount.com");
         self.rules.accounts().insert(client_email.clone());
         ServiceAccount {
+            key: Key::first(),
             project: project.to_owned(),
             client_email,
             token_uri: self.token_uri(),

@@ -1,4 +1,4 @@
-//! Service accounts: Google's key files, with one RSA key for the whole process.
+//! Service accounts: Google's key files, with two RSA keys for the whole process.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use crate::peers::pki;
 
-/// A service account with the process's one RSA key: making a key takes long.
+/// A service account with one of the process's RSA keys: making a key takes long.
 #[derive(Debug, Clone)]
 pub struct ServiceAccount {
+    pub(super) key: &'static Key,
     pub(super) project: String,
     pub(super) client_email: String,
     pub(super) token_uri: String,
@@ -26,10 +27,23 @@ impl ServiceAccount {
         self
     }
 
+    /// Takes a second key, as good as the first.
+    #[must_use]
+    pub fn another_key(self) -> Self {
+        let key = Key::second();
+        Self { key, ..self }
+    }
+
+    /// Returns the key's id, as assertions name it.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.key.id
+    }
+
     /// Returns the key file's text.
     #[must_use]
     pub fn json(&self) -> String {
-        let key = key();
+        let key = self.key;
         json!({
             "type": "service_account",
             "project_id": self.project,
@@ -53,21 +67,45 @@ impl ServiceAccount {
     }
 }
 
+/// An RSA key of service accounts.
 pub(super) struct Key {
     pub(super) id: String,
     pem: String,
     pub(super) public: DecodingKey,
 }
 
-pub(super) fn key() -> &'static Key {
-    static KEY: OnceLock<Key> = OnceLock::new();
-    KEY.get_or_init(|| {
+static FIRST: OnceLock<Key> = OnceLock::new();
+static SECOND: OnceLock<Key> = OnceLock::new();
+
+impl Key {
+    /// Returns the key of every account that takes no other.
+    pub(super) fn first() -> &'static Self {
+        FIRST.get_or_init(Self::new)
+    }
+
+    fn second() -> &'static Self {
+        SECOND.get_or_init(Self::new)
+    }
+
+    /// Returns the key of this id, if it was made.
+    pub(super) fn find(id: &str) -> Option<&'static Self> {
+        let mut made = [&FIRST, &SECOND].into_iter().filter_map(OnceLock::get);
+        made.find(|key| key.id == id)
+    }
+
+    fn new() -> Self {
         let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)
             .unwrap_or_else(|error| panic!("cannot make an RSA key: {error}"));
-        Key {
+        Self {
             id: Uuid::new_v4().simple().to_string(),
             pem: pair.serialize_pem(),
             public: DecodingKey::from_rsa_der(pair.public_key_raw()),
         }
-    })
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Key").field(&self.id).finish()
+    }
 }

@@ -8,7 +8,7 @@ use http::{Request, header};
 use jsonwebtoken::{Algorithm, Validation, get_current_timestamp};
 use serde::Deserialize;
 
-use super::account::key;
+use super::account::Key;
 use super::{Rules, TOKEN_PATH};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -55,10 +55,7 @@ pub(super) fn check(rules: &Rules, request: &Request<Bytes>) -> Result<(), Refus
 fn check_assertion(rules: &Rules, assertion: &str) -> Result<(), Refusal> {
     let unsigned = ("invalid_grant", "Invalid JWT Signature.");
     let head = jsonwebtoken::decode_header(assertion).map_err(|_| unsigned)?;
-    let key = key();
-    if head.kid.as_deref() != Some(&key.id) {
-        return Err(unsigned);
-    }
+    let key = head.kid.as_deref().and_then(Key::find).ok_or(unsigned)?;
     let mut validation = Validation::new(Algorithm::RS256);
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
