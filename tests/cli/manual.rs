@@ -1,5 +1,6 @@
 //! What is made of the command line's definition: help, completions, manual pages.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use crate::Folder;
@@ -89,7 +90,7 @@ fn help() {
             page,
             text(&run(&folder, &[&args[..args.len() - 1], &["-h"]].concat()))
         );
-        pages += &format!("\n=== peregrine {command} ===\n\n{page}");
+        let _ = write!(pages, "\n=== peregrine {command} ===\n\n{page}");
     }
     insta::with_settings!({ omit_expression => true }, {
         insta::assert_snapshot!(pages);
