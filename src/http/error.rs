@@ -55,9 +55,9 @@ impl Refusal {
         }
     }
 
-    /// A path that is none of ours.
-    pub(super) fn unknown_path() -> Self {
-        let error = "unknown path; pushes go to /_matrix/push/v1/notify";
+    /// A path that is none of ours; `known` says what is here.
+    pub(super) fn unknown_path(known: &str) -> Self {
+        let error = format!("unknown path; {known}");
         Self::new(StatusCode::NOT_FOUND, "M_UNRECOGNIZED", error)
     }
 

@@ -87,7 +87,7 @@ pub fn configure(routes: &mut web::ServiceConfig, state: PublicState) {
         .app_data(web::Data::new(state))
         .service(notify)
         .service(reading("/health", |_| HttpResponse::Ok().finish()))
-        .default_service(nowhere());
+        .default_service(nowhere("pushes go to /_matrix/push/v1/notify"));
 }
 
 /// Puts the routes of the admin listener in place.
@@ -110,7 +110,9 @@ pub fn configure_admin(routes: &mut web::ServiceConfig, state: AdminState) {
         .service(reading("/health/live", |_| ops::live()))
         .service(reading("/health/ready", move |_| ops::ready(&ready())))
         .service(reading("/metrics", move |_| ops::metrics(&metrics)))
-        .default_service(nowhere());
+        .default_service(nowhere(
+            "here are /, /status.json, /metrics, /health/live and /health/ready",
+        ));
 }
 
 /// Puts the one page of the metrics listener in place. Like Sygnal's, it answers on every path.
@@ -118,7 +120,7 @@ pub fn configure_metrics(routes: &mut web::ServiceConfig, metrics: Arc<Metrics>)
     let page = move |_: &HttpRequest| ops::metrics(&metrics);
     routes
         .service(reading("/{path:.*}", page))
-        .default_service(nowhere());
+        .default_service(nowhere("here are metrics"));
 }
 
 /// What to say to a request from its head alone.
@@ -134,9 +136,9 @@ fn reading(path: &str, answer: impl Reply) -> Resource {
         .default_service(answering(|_| Refusal::wrong_method("GET, HEAD").into()))
 }
 
-/// What is behind every path that is none of ours.
-fn nowhere() -> Route {
-    answering(|_| Refusal::unknown_path().into())
+/// What is behind every path that is none of ours; `known` says what is here.
+fn nowhere(known: &'static str) -> Route {
+    answering(move |_| Refusal::unknown_path(known).into())
 }
 
 /// A route for requests whose body nobody wants.

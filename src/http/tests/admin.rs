@@ -95,6 +95,9 @@ async fn everything_else_is_refused() {
         assert_eq!((reply.status, reply.header("allow")), (status, allow));
         assert_eq!(reply.errcode(), "M_UNRECOGNIZED");
         assert!(reply.header("x-request-id").is_some());
+        // Who is lost is told what is here, not what is on the public port.
+        assert_eq!(reply.body.contains("/status.json"), status == 404);
+        assert!(!reply.body.contains("/notify"), "{}", reply.body);
     }
 }
 
