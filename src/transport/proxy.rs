@@ -96,11 +96,11 @@ impl Proxy {
         stream: &mut TcpStream,
         origin: &Origin,
     ) -> Result<(), TransportError> {
-        let status = self.ask(stream, origin).await?;
-        if (200..300).contains(&status) {
-            return Ok(());
+        let line = self.exchange(stream, origin).await?;
+        match status(&line) {
+            Some(200..300) => Ok(()),
+            _ => Err(refused(&line)),
         }
-        Err(failed(format!("the proxy answered {status} to CONNECT")))
     }
 
     /// Asks for a tunnel to `origin` and returns the status of the answer.
@@ -113,6 +113,16 @@ impl Proxy {
         stream: &mut TcpStream,
         origin: &Origin,
     ) -> Result<u16, TransportError> {
+        let line = self.exchange(stream, origin).await?;
+        status(&line).ok_or_else(|| refused(&line))
+    }
+
+    /// Asks for a tunnel to `origin` and returns the status line of the answer.
+    async fn exchange(
+        &self,
+        stream: &mut TcpStream,
+        origin: &Origin,
+    ) -> Result<Vec<u8>, TransportError> {
         let target = origin.authority_with_port();
         let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
         if let Some(authorization) = &self.authorization {
@@ -128,16 +138,19 @@ impl Proxy {
         let head = read_head(stream)
             .await
             .map_err(|error| failed(format!("cannot read the proxy's answer: {error}")))?;
-        let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
-        status(line).ok_or_else(|| {
-            let line: String = String::from_utf8_lossy(line)
-                .chars()
-                .filter(|char| !char.is_control())
-                .take(100)
-                .collect();
-            failed(format!("the proxy answered {line:?} to CONNECT"))
-        })
+        let line = head.split(|&byte| byte == b'\r').next();
+        Ok(line.unwrap_or_default().to_vec())
     }
+}
+
+/// Quotes the status line of a proxy that opens no tunnel.
+fn refused(line: &[u8]) -> TransportError {
+    let line: String = String::from_utf8_lossy(line)
+        .chars()
+        .filter(|char| !char.is_control())
+        .take(100)
+        .collect();
+    failed(format!("the proxy answered {line:?} to CONNECT"))
 }
 
 fn failed(detail: String) -> TransportError {
