@@ -1,8 +1,8 @@
 //! What making a provider's request costs, sealing included, from the smallest push to the largest.
 //!
-//! Through the door that `render` uses: the request is made as for sending, and its message once
-//! more without a limit, to tell what was cut. So the figures are for comparing, and about twice
-//! what a push pays; what a push costs in all, `loadtest/run.sh limits` tells.
+//! Through the door that `render` uses: the request is made as for sending, and, but for webhooks,
+//! its message once more without a limit, to tell what was cut. So the figures are for comparing,
+//! and about twice what a push pays; what a push costs in all, `loadtest/run.sh limits` tells.
 //!
 //! `cargo bench --bench payload`. To compare two commits, run it on each with the same
 //! `--min-time 3`, on a machine at rest, and compare the medians; below 5 % is noise.
@@ -29,7 +29,10 @@ fn main() {
 const IDS: &str = include_str!("../tests/homeserver_bodies/event_id_only_message.json");
 const FULL: &str = include_str!("../tests/homeserver_bodies/full_message.json");
 
-const PROVIDERS: [&str; 3] = ["apns", "fcm", "webpush"];
+const PROVIDERS: [&str; 5] = ["apns", "fcm", "webpush", "unifiedpush", "webhook"];
+
+/// Those whose messages have a limit.
+const CUTTING: [&str; 4] = ["apns", "fcm", "webpush", "unifiedpush"];
 
 /// Ids and counts only.
 #[divan::bench(args = PROVIDERS)]
@@ -52,7 +55,7 @@ fn full(bencher: Bencher, provider: &str) {
 }
 
 /// A message of 60 kB, of which little fits.
-#[divan::bench(args = PROVIDERS)]
+#[divan::bench(args = CUTTING)]
 fn truncated(bencher: Bencher, provider: &str) {
     let mut body: Value = serde_json::from_str(FULL).unwrap_or_default();
     body["notification"]["content"]["body"] = json!("grüße \"alle\"\n".repeat(60_000 / 16));
@@ -64,6 +67,9 @@ fn make(bencher: Bencher, provider: &str, mut body: Value) {
     match provider {
         "apns" => device["pushkey"] = json!("AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="),
         "fcm" => device["pushkey"] = json!(format!("dRNW8JkQTXCFZ2uPmlDdyl:APA91b{:0128}", 7)),
+        // Without keys, as most clients come; `benches/encrypt.rs` tells what sealing costs.
+        "unifiedpush" => device["pushkey"] = json!("https://push.example.org/upMDEyMzQ1?up=1"),
+        "webhook" => {}
         _ => {
             let browser = WebPush::start(&webpush::Options::default()).subscribe();
             device["pushkey"] = json!(browser.p256dh);
@@ -115,6 +121,10 @@ fn keys(provider: &str, folder: &Path) -> String {
                 "    project_id: load\n    service_account_file: {}\n",
                 account.display()
             )
+        }
+        "unifiedpush" => String::new(),
+        "webhook" => {
+            "    url: https://hooks.example.org/matrix\n    secret: to sign with\n".to_owned()
         }
         _ => {
             let pem = rcgen::KeyPair::generate().map(|key| key.serialize_pem());

@@ -12,12 +12,12 @@ use aws_lc_rs::hmac::{HMAC_SHA256, Key, Tag, sign};
 use aws_lc_rs::rand;
 use bytes::Bytes;
 
-pub(super) use self::keys::Keys;
+pub use self::keys::Keys;
 use self::keys::POINT_BYTES;
 use super::outcome::{Cause, Outcome};
 
 /// Bytes that every push service takes: RFC 8030, section 7.2.
-pub(super) const MAX_BODY: usize = 4096;
+pub const MAX_BODY: usize = 4096;
 
 const SALT_BYTES: usize = 16;
 
@@ -36,10 +36,10 @@ const DELIMITER: u8 = 2;
 const TAG_BYTES: usize = 16;
 
 /// The bytes by which a message is longer than its plaintext.
-pub(super) const OVERHEAD: usize = HEADER_BYTES + TAG_BYTES + 1;
+pub const OVERHEAD: usize = HEADER_BYTES + TAG_BYTES + 1;
 
 /// The most bytes that fit into one message.
-pub(super) const MAX_PLAINTEXT: usize = MAX_BODY - OVERHEAD;
+pub const MAX_PLAINTEXT: usize = MAX_BODY - OVERHEAD;
 
 /// Why a message could not be encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl From<Unspecified> for CannotEncrypt {
 ///
 /// Returns the outcome of a push to a client whose public key can never work, or that could not be
 /// encrypted now.
-pub(super) fn seal(plaintext: &[u8], keys: &Keys) -> Result<Bytes, Outcome> {
+pub fn seal(plaintext: &[u8], keys: &Keys) -> Result<Bytes, Outcome> {
     encrypt(plaintext, keys)
         .map(Bytes::from)
         .map_err(|error| match error {

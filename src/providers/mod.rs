@@ -6,7 +6,7 @@
 //! From here a notification goes to `transport`.
 
 pub mod actor;
-mod aes128gcm;
+pub mod aes128gcm;
 pub mod app;
 pub mod common;
 mod draft;

@@ -25,7 +25,7 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIEN
 
 /// A client's keys. Debug does not show the secret.
 #[derive(Clone)]
-pub(in crate::providers) struct Keys {
+pub struct Keys {
     /// Its public key; whether it is on the curve shows when it is used.
     pub(super) p256dh: [u8; POINT_BYTES],
     /// The secret that client and application share.
@@ -44,7 +44,7 @@ impl Keys {
     /// # Errors
     ///
     /// Returns the outcome of a push to a client whose keys can never work.
-    pub(in crate::providers) fn read(p256dh: &str, auth: &str) -> Result<Self, Outcome> {
+    pub fn read(p256dh: &str, auth: &str) -> Result<Self, Outcome> {
         let p256dh = decode(p256dh)
             .filter(|point: &[u8; POINT_BYTES]| point[0] == UNCOMPRESSED)
             .ok_or_else(undecodable_p256dh)?;
