@@ -9,15 +9,18 @@ pub mod actor;
 pub mod aes128gcm;
 pub mod app;
 pub mod common;
+pub mod courier;
 mod draft;
 mod endpoints;
 mod forward;
+mod in_use;
 pub mod observer;
 pub mod outcome;
 pub mod preview;
 pub mod probe;
 pub mod push;
 mod push_request;
+mod renewal;
 mod retry_after;
 #[cfg(test)]
 mod testing;

@@ -1,8 +1,9 @@
-//! What is around an app in the unit tests of providers: a folder of its own, and trust in the
-//! simulated peers.
+//! What is around an app in the unit tests of providers: a folder of its own, trust in the
+//! simulated peers, and clocks that can be turned.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use loadtest::peers::pki;
 use rustls::RootCertStore;
@@ -10,6 +11,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::Surroundings;
+use super::renewal::Moment;
 use crate::secret::KeyFiles;
 use crate::telemetry::AppMetrics;
 
@@ -25,5 +27,13 @@ pub(super) fn surroundings(folder: &Path, metrics: AppMetrics) -> Surroundings {
         metadata_host: None,
         digest: 0,
         metrics,
+    }
+}
+
+/// Returns the moment at which each clock has gone on by so much.
+pub(super) fn later(then: Moment, monotonic: Duration, wall: Duration) -> Moment {
+    Moment {
+        monotonic: then.monotonic + monotonic,
+        wall: then.wall + wall,
     }
 }

@@ -34,8 +34,8 @@ use self::auth::{Bearer, ProviderToken};
 use self::payload::Shape;
 use self::request::Template;
 use self::response::Remedy;
-use super::actor::Provider;
 use super::app::{Blueprint, Credential};
+use super::courier::Courier;
 use super::outcome::{Cause, Outcome};
 use super::preview::Preview;
 use super::probe::Finding;
@@ -81,9 +81,9 @@ enum Identity {
 }
 
 impl Blueprint for Plan {
-    type Provider = Apns;
+    type Provider = Rc<Apns>;
 
-    fn build(&self) -> Apns {
+    fn build(&self) -> Rc<Apns> {
         let rules = self.rules.clone();
         if let Identity::Certificate { expires, .. } = rules.identity {
             rules
@@ -97,11 +97,11 @@ impl Blueprint for Plan {
             self.pool.clone(),
             open,
         );
-        Apns(Rc::new(Courier {
+        Rc::new(Apns {
             rules,
             pool,
             token_expires: Cell::new(UNIX_EPOCH),
-        }))
+        })
     }
 
     fn credentials(&self) -> Vec<Credential> {
@@ -127,37 +127,25 @@ impl Blueprint for Plan {
     }
 }
 
-/// The provider. Clones share connections.
-#[derive(Clone)]
-pub struct Apns(Rc<Courier>);
-
-impl Provider for Apns {
-    fn send(&self, push: Push, deadline: Instant) -> impl Future<Output = Outcome> + 'static {
-        let courier = self.0.clone();
-        async move {
-            match courier.deliver(&push, deadline).await {
-                Ok(outcome) | Err(outcome) => outcome,
-            }
-        }
-    }
-}
-
-struct Courier {
+/// The provider, on one thread.
+pub struct Apns {
     rules: Arc<Rules>,
     pool: Pool,
     /// The provider token's end as the metric has it.
     token_expires: Cell<SystemTime>,
 }
 
-impl Courier {
+impl Courier for Apns {
     /// Makes one attempt; an `Err` is an outcome without an answer of Apple.
     async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
         let path = self.rules.admit(push)?;
-        self.send(path, push, deadline).await
+        self.send_to(path, push, deadline).await
     }
+}
 
+impl Apns {
     /// Sends the push to the device at `path`.
-    async fn send(
+    async fn send_to(
         &self,
         path: PathAndQuery,
         push: &Push,

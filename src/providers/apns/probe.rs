@@ -2,7 +2,7 @@
 //! has. Apple looks at the credential first, so `BadDeviceToken` proves it good.
 
 use super::device_token::TokenForm;
-use super::{Apns, Courier, Plan};
+use super::{Apns, Plan};
 use crate::providers::app::Blueprint as _;
 use crate::providers::outcome::{Cause, Outcome};
 use crate::providers::probe::{Finding, bogus_push, deadline, reach};
@@ -16,18 +16,18 @@ impl Plan {
     /// Goes to Apple and pushes to nobody.
     pub(super) fn try_out(&self) -> impl Future<Output = Vec<Finding>> + 'static {
         let (dialer, origin) = (self.dialer.clone(), self.origin.clone());
-        let Apns(courier) = self.build();
+        let apns = self.build();
         async move {
             let mut findings = vec![reach(&dialer, &origin).await];
             if findings[0].ok {
-                findings.push(courier.push_to_nobody().await);
+                findings.push(apns.push_to_nobody().await);
             }
             findings
         }
     }
 }
 
-impl Courier {
+impl Apns {
     async fn push_to_nobody(&self) -> Finding {
         let template = &self.rules.template;
         let push = bogus_push(match template.token_form {
@@ -35,7 +35,7 @@ impl Courier {
             TokenForm::Hex => NO_DEVICE_HEX,
         });
         let outcome = match template.path(&push.device().pushkey) {
-            Some(path) => self.send(path, &push, deadline()).await,
+            Some(path) => self.send_to(path, &push, deadline()).await,
             None => Err(Outcome::Permanent(Cause::local("undecodable_pushkey"))),
         };
         let (Ok(outcome) | Err(outcome)) = outcome;

@@ -5,8 +5,8 @@
 //! A failure is an outcome already: what refuses the credential is the operator's to mend, the rest
 //! passes.
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
@@ -16,6 +16,7 @@ use serde_json::Value;
 use self::metadata::MetadataServer;
 use self::service_account::ServiceAccount;
 use crate::fault::Fault;
+use crate::providers::in_use::InUse;
 use crate::providers::outcome::{Cause, Outcome, Retry};
 use crate::secret::SecretSlice;
 use crate::transport::client::Client;
@@ -38,7 +39,7 @@ const USUAL_LIFE: Duration = Duration::from_secs(3600);
 type Cache = TokenCache<Outcome>;
 
 /// Caches in use, by the account's identity.
-static CACHES: LazyLock<Mutex<HashMap<String, Weak<Cache>>>> = LazyLock::new(Mutex::default);
+static IN_USE: InUse<String, Cache> = InUse::new();
 
 /// Who gets the tokens.
 #[derive(Debug)]
@@ -109,15 +110,8 @@ pub(super) struct AccessTokens {
 impl AccessTokens {
     /// Takes the account's cache, which others may be using already.
     pub(super) fn shared(account: Account) -> Self {
-        let mut caches = CACHES.lock().unwrap_or_else(PoisonError::into_inner);
-        caches.retain(|_, cache| cache.strong_count() > 0);
-        let identity = account.identity();
-        let known = caches.get(&identity).and_then(Weak::upgrade);
-        let cache = known.unwrap_or_else(|| {
-            let cache = TokenCache::new(EARLY);
-            caches.insert(identity, Arc::downgrade(&cache));
-            cache
-        });
+        let make = || Ok::<_, Infallible>(TokenCache::new(EARLY));
+        let Ok(cache) = IN_USE.shared(account.identity(), make);
         Self { account: Arc::new(account), cache }
     }
 

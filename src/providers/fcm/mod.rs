@@ -17,8 +17,8 @@ use tokio::time::{Instant, timeout_at};
 use self::auth::{AccessTokens, TokenClients};
 use self::payload::Template;
 use self::response::Verdict;
-use super::actor::Provider;
 use super::app::{Blueprint, Credential};
+use super::courier::Courier;
 use super::outcome::{Cause, Outcome, Retry};
 use super::preview::Preview;
 use super::probe::Finding;
@@ -44,10 +44,7 @@ pub use config::Config;
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
 /// The provider, on one thread.
-#[derive(Clone)]
-pub struct Fcm(Rc<Inner>);
-
-struct Inner {
+pub struct Fcm {
     template: Arc<Template>,
     view: ViewOptions,
     uri: Uri,
@@ -59,23 +56,16 @@ struct Inner {
     expires: Cell<Option<SystemTime>>,
 }
 
-impl Provider for Fcm {
-    fn send(&self, push: Push, deadline: Instant) -> impl Future<Output = Outcome> + 'static {
-        let this = self.0.clone();
-        async move {
-            let sent = this.send(&push, deadline).await;
-            sent.unwrap_or_else(|failed| failed)
-        }
-    }
-}
-
-impl Inner {
-    async fn send(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
+impl Courier for Fcm {
+    /// Makes one attempt; an `Err` is an outcome without an answer of Google.
+    async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
         let now = SystemTime::now();
         let body = payload::build(&self.template, &push.view(self.view), now)?;
         self.post(body, now, deadline).await
     }
+}
 
+impl Fcm {
     /// Sends a body, with another token if the first is refused.
     async fn post(
         &self,
@@ -156,12 +146,12 @@ pub struct Plan {
 }
 
 impl Blueprint for Plan {
-    type Provider = Fcm;
+    type Provider = Rc<Fcm>;
 
-    fn build(&self) -> Fcm {
+    fn build(&self) -> Rc<Fcm> {
         let open = self.metrics.connections.clone();
         let (origin, dialer) = (self.origin.clone(), self.dialer.clone());
-        Fcm(Rc::new(Inner {
+        Rc::new(Fcm {
             template: self.template.clone(),
             view: self.view,
             uri: self.uri.clone(),
@@ -173,7 +163,7 @@ impl Blueprint for Plan {
             pool: Pool::new(origin, dialer, self.pool.clone(), open),
             metrics: self.metrics.clone(),
             expires: Cell::new(None),
-        }))
+        })
     }
 
     fn credentials(&self) -> Vec<Credential> {

@@ -2,12 +2,11 @@
 //! (`validate_only`) of a message to a registration token that FCM never gave out. FCM looks at the
 //! credential and the project first, so a refusal of the token proves both good.
 
-use std::rc::Rc;
 use std::time::SystemTime;
 
 use futures_util::future::join;
 
-use super::{Fcm, Inner, Plan, payload};
+use super::{Fcm, Plan, payload};
 use crate::providers::app::Blueprint as _;
 use crate::providers::outcome::Outcome;
 use crate::providers::probe::{Finding, bogus_push, day, deadline, reach};
@@ -28,22 +27,22 @@ impl Plan {
         let (dialer, origin) = (self.dialer.clone(), self.origin.clone());
         let account = self.tokens.describe();
         let project = self.project.clone();
-        let Fcm(inner) = self.build();
+        let fcm = self.build();
         async move {
-            let token = inner.get_token(&account);
+            let token = fcm.get_token(&account);
             let (token, reached) = join(token, reach(&dialer, &origin)).await;
             let both = token.ok && reached.ok;
             let mut findings = vec![token, reached];
             if both {
-                findings.push(inner.send_to_nobody(&project).await);
+                findings.push(fcm.send_to_nobody(&project).await);
             }
             findings
         }
     }
 }
 
-impl Inner {
-    async fn get_token(self: &Rc<Self>, account: &str) -> Finding {
+impl Fcm {
+    async fn get_token(&self, account: &str) -> Finding {
         let token = self.token(deadline()).await.map(|_| match self.tokens.expires() {
             Some(ends) => format!("good until {}", day(ends)),
             None => String::new(),

@@ -1,5 +1,6 @@
 //! The whole way of a push, against a simulated FCM and token endpoint over real TLS.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ fn push(event_id: &str) -> Push {
     Push::new(request.into(), 0).unwrap()
 }
 
-async fn send(fcm: &Fcm) -> Outcome {
+async fn send(fcm: &Rc<Fcm>) -> Outcome {
     fcm.send(push("$event"), Instant::now() + Duration::from_secs(20)).await
 }
 

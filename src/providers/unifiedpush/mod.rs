@@ -22,9 +22,9 @@ use tokio::time::Instant;
 pub use config::Config;
 
 use self::subscription::Subscription;
-use super::actor::Provider;
 use super::aes128gcm::seal;
 use super::app::{Blueprint, Credential};
+use super::courier::Courier;
 use super::endpoints::Allowed;
 use super::outcome::Outcome;
 use super::preview::Preview;
@@ -50,16 +50,16 @@ struct Rules {
 }
 
 impl Blueprint for Plan {
-    type Provider = UnifiedPush;
+    type Provider = Rc<UnifiedPush>;
 
     const MANY_HOSTS: bool = true;
 
-    fn build(&self) -> UnifiedPush {
+    fn build(&self) -> Rc<UnifiedPush> {
         let (dialer, hosts) = (self.dialer.clone(), self.hosts.clone());
-        UnifiedPush(Rc::new(Courier {
+        Rc::new(UnifiedPush {
             rules: self.rules.clone(),
             hosts: Hosts::new(dialer, hosts, self.open.clone()),
-        }))
+        })
     }
 
     /// Returns none: an endpoint's secrecy is all there is.
@@ -72,27 +72,13 @@ impl Blueprint for Plan {
     }
 }
 
-/// The provider. Clones share connections.
-#[derive(Clone)]
-pub struct UnifiedPush(Rc<Courier>);
-
-impl Provider for UnifiedPush {
-    fn send(&self, push: Push, deadline: Instant) -> impl Future<Output = Outcome> + 'static {
-        let courier = self.0.clone();
-        async move {
-            match courier.deliver(&push, deadline).await {
-                Ok(outcome) | Err(outcome) => outcome,
-            }
-        }
-    }
-}
-
-struct Courier {
+/// The provider, on one thread.
+pub struct UnifiedPush {
     rules: Arc<Rules>,
     hosts: Hosts,
 }
 
-impl Courier {
+impl Courier for UnifiedPush {
     /// Makes one attempt; an `Err` is the outcome of a push that no push server answered.
     async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
         let rules = &self.rules;

@@ -27,8 +27,8 @@ use url::Url;
 pub use config::Config;
 
 use self::signature::Signer;
-use super::actor::Provider;
 use super::app::{Blueprint, Credential};
+use super::courier::Courier;
 use super::outcome::{Cause, Outcome};
 use super::preview::Preview;
 use super::probe::{self, Finding};
@@ -53,14 +53,14 @@ struct Rules {
 }
 
 impl Blueprint for Plan {
-    type Provider = Webhook;
+    type Provider = Rc<Webhook>;
 
-    fn build(&self) -> Webhook {
+    fn build(&self) -> Rc<Webhook> {
         let (dialer, hosts) = (self.dialer.clone(), self.hosts.clone());
-        Webhook(Rc::new(Courier {
+        Rc::new(Webhook {
             rules: self.rules.clone(),
             hosts: Hosts::new(dialer, hosts, self.open.clone()),
-        }))
+        })
     }
 
     fn credentials(&self) -> Vec<Credential> {
@@ -88,27 +88,13 @@ impl Blueprint for Plan {
     }
 }
 
-/// The provider. Clones share connections.
-#[derive(Clone)]
-pub struct Webhook(Rc<Courier>);
-
-impl Provider for Webhook {
-    fn send(&self, push: Push, deadline: Instant) -> impl Future<Output = Outcome> + 'static {
-        let courier = self.0.clone();
-        async move {
-            match courier.deliver(&push, deadline).await {
-                Ok(outcome) | Err(outcome) => outcome,
-            }
-        }
-    }
-}
-
-struct Courier {
+/// The provider, on one thread.
+pub struct Webhook {
     rules: Arc<Rules>,
     hosts: Hosts,
 }
 
-impl Courier {
+impl Courier for Webhook {
     /// Makes one attempt; an `Err` is the outcome of a push that the webhook did not answer.
     async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
         let rules = &self.rules;

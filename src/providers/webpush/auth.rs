@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
 use http::HeaderValue;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -16,21 +16,24 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::vapid_key::VapidKey;
+use crate::providers::in_use::InUse;
+use crate::providers::renewal::{Moment, Renewal};
 
 /// How long a token is good for; RFC 8292, section 2 allows 24 hours from the request.
 const LIFE: Duration = Duration::from_secs(12 * 3600);
 
-/// Age at which a token is renewed, with room for slow clocks.
-const RENEW_AFTER: Duration = Duration::from_secs(11 * 3600);
-
-/// Apple: "Refresh your token no more than once per hour".
-const NEVER_BEFORE: Duration = Duration::from_secs(3600);
+const RENEWAL: Renewal = Renewal {
+    // With room for slow clocks.
+    after: Duration::from_secs(11 * 3600),
+    // Apple: "Refresh your token no more than once per hour".
+    never_before: Duration::from_secs(3600),
+};
 
 /// Most push services whose tokens are kept; strangers choose them.
 const MAX_ORIGINS: usize = 4096;
 
-/// Every signer in use.
-static IN_USE: Mutex<Vec<Weak<Signer>>> = Mutex::new(Vec::new());
+/// Every signer in use, by its public key and contact.
+static IN_USE: InUse<(String, String), Signer> = InUse::new();
 
 /// Signs for one key and contact.
 pub(super) struct Signer {
@@ -42,15 +45,8 @@ pub(super) struct Signer {
 
 struct Minted {
     header: HeaderValue,
-    at: Now,
+    at: Moment,
     last_used: Instant,
-}
-
-/// One moment on both clocks: the monotonic one cannot be set, the other is what services see.
-#[derive(Debug, Clone, Copy)]
-struct Now {
-    monotonic: Instant,
-    wall: SystemTime,
 }
 
 #[derive(Serialize)]
@@ -69,22 +65,18 @@ impl Signer {
     ///
     /// Returns an error if the key cannot sign.
     pub(super) fn shared(key: VapidKey, subject: String) -> Signed<Arc<Self>> {
-        let mut in_use = lock(&IN_USE);
-        in_use.retain(|it| it.strong_count() > 0);
-        let same = |it: &Arc<Self>| it.public_key == key.public_key && it.subject == subject;
-        if let Some(signer) = in_use.iter().filter_map(Weak::upgrade).find(same) {
-            return Ok(signer);
-        }
-        let signer = Arc::new(Self {
-            key: key.signing,
-            public_key: key.public_key,
-            subject,
-            tokens: Mutex::default(),
-        });
-        // A key that cannot sign is an error now. What it signs here never leaves.
-        signer.mint("https://push.example", Now::read())?;
-        in_use.push(Arc::downgrade(&signer));
-        Ok(signer)
+        let identity = (key.public_key.clone(), subject.clone());
+        IN_USE.shared(identity, || {
+            let signer = Self {
+                key: key.signing,
+                public_key: key.public_key,
+                subject,
+                tokens: Mutex::default(),
+            };
+            // A key that cannot sign is an error now. What it signs here never leaves.
+            signer.mint("https://push.example", Moment::now())?;
+            Ok(Arc::new(signer))
+        })
     }
 
     /// Returns the public key, as clients subscribe with it: base64url.
@@ -98,7 +90,7 @@ impl Signer {
     ///
     /// Returns an error if it cannot be signed.
     pub(super) fn authorization(&self, origin: &str) -> Signed<HeaderValue> {
-        self.authorization_at(origin, Now::read())
+        self.authorization_at(origin, Moment::now())
     }
 
     /// Returns another value than the one refused, if Apple's rule allows one.
@@ -111,13 +103,13 @@ impl Signer {
         refused: &HeaderValue,
         origin: &str,
     ) -> Signed<Option<HeaderValue>> {
-        self.instead_of_at(refused, origin, Now::read())
+        self.instead_of_at(refused, origin, Moment::now())
     }
 
-    fn authorization_at(&self, origin: &str, now: Now) -> Signed<HeaderValue> {
-        let mut tokens = lock(&self.tokens);
+    fn authorization_at(&self, origin: &str, now: Moment) -> Signed<HeaderValue> {
+        let mut tokens = self.tokens();
         if let Some(minted) = tokens.get_mut(origin)
-            && !(minted.is_due(now) && minted.may_be_replaced(now))
+            && !RENEWAL.is_due(minted.at, now)
         {
             minted.last_used = now.monotonic;
             return Ok(minted.header.clone());
@@ -129,12 +121,12 @@ impl Signer {
         &self,
         refused: &HeaderValue,
         origin: &str,
-        now: Now,
+        now: Moment,
     ) -> Signed<Option<HeaderValue>> {
-        let mut tokens = lock(&self.tokens);
+        let mut tokens = self.tokens();
         match tokens.get(origin) {
             Some(minted) if minted.header != *refused => Ok(Some(minted.header.clone())),
-            Some(minted) if !minted.may_be_replaced(now) => Ok(None),
+            Some(minted) if !RENEWAL.is_allowed(minted.at, now) => Ok(None),
             _ => self.replace(&mut tokens, origin, now).map(Some),
         }
     }
@@ -143,7 +135,7 @@ impl Signer {
         &self,
         tokens: &mut HashMap<String, Minted>,
         origin: &str,
-        now: Now,
+        now: Moment,
     ) -> Signed<HeaderValue> {
         let header = self.mint(origin, now)?;
         if tokens.len() >= MAX_ORIGINS && !tokens.contains_key(origin) {
@@ -161,7 +153,11 @@ impl Signer {
         Ok(header)
     }
 
-    fn mint(&self, origin: &str, now: Now) -> Signed<HeaderValue> {
+    fn tokens(&self) -> MutexGuard<'_, HashMap<String, Minted>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mint(&self, origin: &str, now: Moment) -> Signed<HeaderValue> {
         let expires = (now.wall + LIFE).duration_since(UNIX_EPOCH);
         let claims = Claims {
             aud: origin,
@@ -177,28 +173,6 @@ impl Signer {
     }
 }
 
-impl Minted {
-    /// Whether it may soon be refused. A suspended machine's monotonic clock stood still.
-    fn is_due(&self, now: Now) -> bool {
-        now.monotonic.duration_since(self.at.monotonic) >= RENEW_AFTER
-            || now.wall.duration_since(self.at.wall).unwrap_or_default() >= RENEW_AFTER
-    }
-
-    /// Whether Apple allows another one; only the clock that nobody can set decides that.
-    fn may_be_replaced(&self, now: Now) -> bool {
-        now.monotonic.duration_since(self.at.monotonic) >= NEVER_BEFORE
-    }
-}
-
-impl Now {
-    fn read() -> Self {
-        Self {
-            monotonic: Instant::now(),
-            wall: SystemTime::now(),
-        }
-    }
-}
-
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signer")
@@ -208,13 +182,10 @@ impl fmt::Debug for Signer {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::testing;
 
     const APPLE: &str = "https://web.push.apple.com";
 
@@ -222,17 +193,14 @@ mod tests {
         Signer::shared(VapidKey::generated(), subject.to_owned()).unwrap()
     }
 
-    fn later(now: Now, hours: u64) -> Now {
+    fn later(now: Moment, hours: u64) -> Moment {
         let passed = Duration::from_secs(hours * 3600);
-        Now {
-            monotonic: now.monotonic + passed,
-            wall: now.wall + passed,
-        }
+        testing::later(now, passed, passed)
     }
 
     #[test]
     fn a_token_lives_for_eleven_hours_whatever_happens_in_its_first() {
-        let (signer, now) = (signer("mailto:a@b.example"), Now::read());
+        let (signer, now) = (signer("mailto:a@b.example"), Moment::now());
         let first = signer.authorization_at(APPLE, now).unwrap();
         for hours in [0, 1, 10] {
             let again = signer.authorization_at(APPLE, later(now, hours)).unwrap();
@@ -250,18 +218,10 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumps_mints_no_second_token() {
-        let (signer, now) = (signer("mailto:a@b.example"), Now::read());
+        let (signer, now) = (signer("mailto:a@b.example"), Moment::now());
         let first = signer.authorization_at(APPLE, now).unwrap();
-        let tomorrow = Now {
-            wall: now.wall + Duration::from_secs(24 * 3600),
-            ..now
-        };
+        let tomorrow = testing::later(now, Duration::ZERO, Duration::from_secs(24 * 3600));
         assert_eq!(signer.authorization_at(APPLE, tomorrow).unwrap(), first);
-        let yesterday = Now {
-            wall: now.wall - Duration::from_secs(24 * 3600),
-            ..now
-        };
-        assert_eq!(signer.authorization_at(APPLE, yesterday).unwrap(), first);
     }
 
     #[test]
@@ -277,9 +237,9 @@ mod tests {
 
     #[test]
     fn tokens_of_strangers_make_way_for_those_in_use() {
-        let (signer, now) = (signer("mailto:a@b.example"), Now::read());
+        let (signer, now) = (signer("mailto:a@b.example"), Moment::now());
         let kept = signer.authorization_at(APPLE, now).unwrap();
-        let mut tokens = lock(&signer.tokens);
+        let mut tokens = signer.tokens();
         for n in 1..MAX_ORIGINS {
             let minted = Minted {
                 header: kept.clone(),
@@ -291,7 +251,7 @@ mod tests {
         drop(tokens);
         assert_eq!(signer.authorization_at(APPLE, later(now, 1)).unwrap(), kept);
         signer.authorization_at("https://new.example", later(now, 1)).unwrap();
-        assert_eq!(lock(&signer.tokens).len(), MAX_ORIGINS);
+        assert_eq!(signer.tokens().len(), MAX_ORIGINS);
         assert_eq!(signer.authorization_at(APPLE, later(now, 1)).unwrap(), kept);
     }
 }

@@ -32,9 +32,9 @@ use self::auth::Signer;
 use self::request::{Head, Wishes};
 use self::response::Remedy;
 use self::subscription::Subscription;
-use super::actor::Provider;
 use super::aes128gcm::{MAX_PLAINTEXT, seal};
 use super::app::{Blueprint, Credential};
+use super::courier::Courier;
 use super::endpoints::Allowed;
 use super::outcome::{Cause, Outcome};
 use super::preview::Preview;
@@ -68,16 +68,16 @@ struct Rules {
 }
 
 impl Blueprint for Plan {
-    type Provider = WebPush;
+    type Provider = Rc<WebPush>;
 
     const MANY_HOSTS: bool = true;
 
-    fn build(&self) -> WebPush {
+    fn build(&self) -> Rc<WebPush> {
         let open = self.rules.metrics.connections.clone();
-        WebPush(Rc::new(Courier {
+        Rc::new(WebPush {
             rules: self.rules.clone(),
             hosts: Hosts::new(self.dialer.clone(), self.hosts.clone(), open),
-        }))
+        })
     }
 
     fn credentials(&self) -> Vec<Credential> {
@@ -96,27 +96,13 @@ impl Blueprint for Plan {
     }
 }
 
-/// The provider. Clones share connections.
-#[derive(Clone)]
-pub struct WebPush(Rc<Courier>);
-
-impl Provider for WebPush {
-    fn send(&self, push: Push, deadline: Instant) -> impl Future<Output = Outcome> + 'static {
-        let courier = self.0.clone();
-        async move {
-            match courier.deliver(&push, deadline).await {
-                Ok(outcome) | Err(outcome) => outcome,
-            }
-        }
-    }
-}
-
-struct Courier {
+/// The provider, on one thread.
+pub struct WebPush {
     rules: Arc<Rules>,
     hosts: Hosts,
 }
 
-impl Courier {
+impl Courier for WebPush {
     /// Makes one attempt; an `Err` is the outcome of a push that no push service answered.
     async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Outcome, Outcome> {
         let rules = &self.rules;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::fault::Fault;
 use crate::matrix;
+use crate::providers::actor::Provider as _;
 use crate::providers::app::ProviderConfig as _;
 use crate::providers::testing::surroundings;
 use crate::telemetry::Metrics;
@@ -73,7 +74,7 @@ fn only_public_addresses_unless_asked_for() {
     }
 }
 
-async fn send(courier: &WebPush, to: &Subscription) -> Outcome {
+async fn send(courier: &Rc<WebPush>, to: &Subscription) -> Outcome {
     let body = json!({ "notification": {
         "event_id": "$e",
         "devices": [{ "app_id": "app", "pushkey": to.p256dh, "data": to.data() }],

@@ -1,5 +1,6 @@
 //! One attempt, from push to outcome.
 
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
@@ -29,7 +30,7 @@ struct Stage {
     around: Around,
     peer: Peer,
     plan: Plan,
-    apns: Apns,
+    apns: Rc<Apns>,
 }
 
 impl Stage {
