@@ -106,6 +106,26 @@ impl Outcome {
         }
     }
 
+    /// A transient outcome after the wait that the provider asked for, else after the usual backoff.
+    pub fn later(cause: Cause, wait: Option<Duration>) -> Self {
+        Self::Transient {
+            cause,
+            retry: wait.map_or(Retry::Backoff, Retry::After),
+        }
+    }
+
+    /// Adds what the log should say of why.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<Box<str>>) -> Self {
+        match &mut self {
+            Self::Accepted => {}
+            Self::Rejected(cause) | Self::Permanent(cause) | Self::Transient { cause, .. } => {
+                cause.detail = Some(detail.into());
+            }
+        }
+        self
+    }
+
     /// Returns the metric label.
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -177,10 +177,7 @@ pub(super) fn classify(response: &Response, pushkey_ts: Option<u64>, now: System
         None if status == 413 => Some("PayloadTooLarge"),
         reason => reason,
     };
-    let later = |cause| {
-        let retry = retry_after(&response.headers, now).map_or(Retry::Backoff, Retry::After);
-        Outcome::Transient { cause, retry }
-    };
+    let later = |cause| Outcome::later(cause, retry_after(&response.headers, now));
     let Some(known) = KNOWN.iter().find(|it| Some(it.reason) == reason) else {
         let cause = cause("other", status, &unknown(reason));
         return Verdict {

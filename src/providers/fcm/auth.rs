@@ -17,7 +17,7 @@ use self::metadata::MetadataServer;
 use self::service_account::ServiceAccount;
 use crate::fault::Fault;
 use crate::providers::in_use::InUse;
-use crate::providers::outcome::{Cause, Outcome, Retry};
+use crate::providers::outcome::{Cause, Outcome};
 use crate::secret::SecretSlice;
 use crate::transport::client::Client;
 use crate::transport::token_cache::{Fresh, TokenCache};
@@ -176,10 +176,7 @@ fn unavailable(detail: impl Into<Box<str>>) -> Outcome {
 
 /// A failure that the operator has to mend.
 fn refused(reason: &'static str, detail: String) -> Outcome {
-    Outcome::Transient {
-        cause: Cause::alarm(reason).with_detail(detail),
-        retry: Retry::Useless,
-    }
+    Outcome::operator(reason).with_detail(detail)
 }
 
 /// No answer came.

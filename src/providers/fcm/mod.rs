@@ -19,7 +19,7 @@ use self::payload::Template;
 use self::response::Verdict;
 use super::app::{Blueprint, Credential};
 use super::courier::Courier;
-use super::outcome::{Cause, Outcome, Retry};
+use super::outcome::{Cause, Outcome};
 use super::preview::Preview;
 use super::probe::Finding;
 use super::push::{Push, ViewOptions};
@@ -84,12 +84,9 @@ impl Fcm {
         let response = self.request(body, &token, deadline).await?;
         match response::classify(&response, now) {
             Verdict::Settled(outcome) => Ok(outcome),
-            Verdict::RenewToken => Err(Outcome::Transient {
-                cause: Cause::alarm("UNAUTHENTICATED").with_detail(
-                    "FCM refuses a new access token; check that the service account still exists",
-                ),
-                retry: Retry::Useless,
-            }),
+            Verdict::RenewToken => Err(Outcome::operator("UNAUTHENTICATED").with_detail(
+                "FCM refuses a new access token; check that the service account still exists",
+            )),
         }
     }
 

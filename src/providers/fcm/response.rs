@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
-use crate::providers::outcome::{Cause, Outcome, Retry};
+use crate::providers::outcome::{Cause, Outcome};
 use crate::providers::retry_after::{LONGEST, retry_after};
 use crate::transport::Response;
 
@@ -50,14 +50,11 @@ pub(super) fn classify(response: &Response, now: SystemTime) -> Verdict {
         404 if error.is("UNREGISTERED") => Outcome::Rejected(Cause::new("UNREGISTERED")),
         404 => operator("NOT_FOUND", &error, PROJECT),
         413 => Outcome::Permanent(Cause::new("payload_too_large")),
-        429 => Outcome::Transient {
-            cause: Cause::new("QUOTA_EXCEEDED"),
-            retry: Retry::After(wait().unwrap_or(QUOTA_WAIT)),
-        },
-        408 | 409 | 500..=599 => Outcome::Transient {
-            cause: unwell(status),
-            retry: wait().map_or(Retry::Backoff, Retry::After),
-        },
+        429 => {
+            let wait = wait().unwrap_or(QUOTA_WAIT);
+            Outcome::later(Cause::new("QUOTA_EXCEEDED"), Some(wait))
+        }
+        408 | 409 | 500..=599 => Outcome::later(unwell(status), wait()),
         _ => operator("other", &error, &format!("HTTP {status}; {PROJECT}")),
     };
     Verdict::Settled(outcome)
@@ -102,10 +99,7 @@ fn operator(reason: &'static str, error: &ApiError, advice: &str) -> Outcome {
         "" => advice.to_owned(),
         said => format!("{said}; {advice}"),
     };
-    Outcome::Transient {
-        cause: Cause::alarm(reason).with_detail(detail),
-        retry: Retry::Useless,
-    }
+    Outcome::operator(reason).with_detail(detail)
 }
 
 fn unwell(status: u16) -> Cause {
@@ -198,23 +192,8 @@ impl ApiError {
 
 #[cfg(test)]
 mod tests {
-    use http::header::RETRY_AFTER;
-    use http::{HeaderMap, StatusCode};
-
     use super::*;
-    use crate::transport::ConnectionId;
-
-    fn answer(status: u16, retry_after: Option<&str>, body: impl Into<String>) -> Response {
-        Response {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: retry_after
-                .map(|value| (RETRY_AFTER, value.parse().unwrap()))
-                .into_iter()
-                .collect::<HeaderMap>(),
-            body: body.into().into(),
-            connection: ConnectionId::default(),
-        }
-    }
+    use crate::providers::testing::{self, answer};
 
     fn error(code: u16, status: &str, message: &str, details: &str) -> String {
         format!(
@@ -247,19 +226,7 @@ mod tests {
         let Verdict::Settled(outcome) = verdict else {
             return "renew".to_owned();
         };
-        let mut shown = vec![outcome.as_str().to_owned()];
-        if let Some(cause) = outcome.cause() {
-            shown.push(cause.reason.to_owned());
-            shown.extend(cause.alarm.then(|| "alarm".to_owned()));
-        }
-        if let Outcome::Transient { retry, .. } = outcome {
-            match retry {
-                Retry::After(wait) => shown.push(format!("{wait:?}")),
-                Retry::Useless => shown.push("useless".to_owned()),
-                Retry::Backoff | Retry::AtOnce => {}
-            }
-        }
-        shown.join(" ")
+        testing::shown(&outcome)
     }
 
     #[test]

@@ -6,19 +6,13 @@
 
 use std::time::SystemTime;
 
-use crate::providers::outcome::{Cause, Outcome, Retry};
+use crate::providers::outcome::{Cause, Outcome};
 use crate::providers::retry_after::retry_after;
 use crate::transport::Response;
 
 /// Returns what an answer means.
 pub(super) fn classify(response: &Response, now: SystemTime) -> Outcome {
-    let later = |reason| {
-        let wait = retry_after(&response.headers, now);
-        Outcome::Transient {
-            cause: Cause::new(reason),
-            retry: wait.map_or(Retry::Backoff, Retry::After),
-        }
-    };
+    let later = |reason| Outcome::later(Cause::new(reason), retry_after(&response.headers, now));
     let dropped = |reason| Outcome::Permanent(Cause::new(reason));
     match response.status.as_u16() {
         200..300 => Outcome::Accepted,
@@ -39,43 +33,21 @@ pub(super) fn classify(response: &Response, now: SystemTime) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use http::header::RETRY_AFTER;
-    use http::{HeaderMap, StatusCode};
-
     use super::*;
-    use crate::transport::ConnectionId;
+    use crate::providers::testing::{answer, shown};
 
     fn classified(status: u16, retry_after: Option<&str>) -> String {
-        let answer = Response {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: retry_after
-                .map(|value| (RETRY_AFTER, value.parse().unwrap()))
-                .into_iter()
-                .collect::<HeaderMap>(),
-            body: "nothing of this is read".into(),
-            connection: ConnectionId::default(),
-        };
-        let outcome = classify(&answer, SystemTime::UNIX_EPOCH);
-        let cause = outcome.cause();
-        assert!(cause.is_none_or(|cause| !cause.alarm), "{outcome:?}");
-        let reason = cause.map_or("", |cause| cause.reason);
-        let wait = match outcome {
-            Outcome::Transient {
-                retry: Retry::After(wait),
-                ..
-            } => format!(" {wait:?}"),
-            _ => String::new(),
-        };
-        format!("{} {reason}{wait}", outcome.as_str())
+        let answer = answer(status, retry_after, "nothing of this is read");
+        shown(&classify(&answer, SystemTime::UNIX_EPOCH))
     }
 
     #[test]
     fn every_documented_answer() {
         for (status, expected) in [
-            (200, "accepted "),
-            (201, "accepted "),
-            (202, "accepted "),
-            (204, "accepted "),
+            (200, "accepted"),
+            (201, "accepted"),
+            (202, "accepted"),
+            (204, "accepted"),
             (301, "permanent redirect"),
             (302, "permanent redirect"),
             (307, "permanent redirect"),

@@ -5,19 +5,14 @@
 
 use std::time::SystemTime;
 
-use crate::providers::outcome::{Cause, Outcome, Retry};
+use crate::providers::outcome::{Cause, Outcome};
 use crate::providers::retry_after::retry_after;
 use crate::transport::Response;
 
 /// Returns what an answer means.
 pub(super) fn classify(response: &Response, now: SystemTime) -> Outcome {
-    let later = |reason| {
-        let wait = retry_after(&response.headers, now);
-        Outcome::Transient {
-            cause: Cause::new(reason),
-            retry: wait.map_or(Retry::Backoff, Retry::After),
-        }
-    };
+    let later = |reason| Outcome::later(Cause::new(reason), retry_after(&response.headers, now));
+    let operator = |reason, advice| Outcome::operator(reason).with_detail(advice);
     let dropped = |reason| Outcome::Permanent(Cause::new(reason));
     match response.status.as_u16() {
         200..300 => Outcome::Accepted,
@@ -38,45 +33,14 @@ pub(super) fn classify(response: &Response, now: SystemTime) -> Outcome {
     }
 }
 
-/// What the operator has to mend.
-fn operator(reason: &'static str, advice: &'static str) -> Outcome {
-    Outcome::Transient {
-        cause: Cause::alarm(reason).with_detail(advice),
-        retry: Retry::Useless,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use http::header::RETRY_AFTER;
-    use http::{HeaderMap, StatusCode};
-
     use super::*;
-    use crate::transport::ConnectionId;
+    use crate::providers::testing::{answer, shown};
 
     fn classified(status: u16, retry_after: Option<&str>) -> String {
-        let answer = Response {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: retry_after
-                .map(|value| (RETRY_AFTER, value.parse().unwrap()))
-                .into_iter()
-                .collect::<HeaderMap>(),
-            body: "nothing of this is read".into(),
-            connection: ConnectionId::default(),
-        };
-        let outcome = classify(&answer, SystemTime::UNIX_EPOCH);
-        let cause = outcome.cause();
-        let mut shown = vec![outcome.as_str().to_owned()];
-        shown.extend(cause.map(|cause| cause.reason.to_owned()));
-        shown.extend(cause.filter(|cause| cause.alarm).map(|_| "alarm".to_owned()));
-        if let Outcome::Transient { retry, .. } = outcome {
-            match retry {
-                Retry::After(wait) => shown.push(format!("{wait:?}")),
-                Retry::Useless => shown.push("useless".to_owned()),
-                Retry::Backoff | Retry::AtOnce => {}
-            }
-        }
-        shown.join(" ")
+        let answer = answer(status, retry_after, "nothing of this is read");
+        shown(&classify(&answer, SystemTime::UNIX_EPOCH))
     }
 
     #[test]

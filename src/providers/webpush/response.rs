@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use crate::providers::outcome::{Cause, Outcome, Retry};
+use crate::providers::outcome::{Cause, Outcome};
 use crate::providers::retry_after::retry_after;
 use crate::transport::Response;
 
@@ -49,16 +49,8 @@ const MOZILLAS_TOPIC: u16 = 113;
 pub(super) fn classify(response: &Response, now: SystemTime) -> Verdict {
     let said = Said::read(&response.body);
     let rejected = |reason| settled(Outcome::Rejected(Cause::new(reason)));
-    let wait = || match retry_after(&response.headers, now) {
-        Some(wait) => Retry::After(wait),
-        None => Retry::Backoff,
-    };
-    let later = |reason| {
-        settled(Outcome::Transient {
-            cause: Cause::new(reason),
-            retry: wait(),
-        })
-    };
+    let wait = || retry_after(&response.headers, now);
+    let later = |reason| settled(Outcome::later(Cause::new(reason), wait()));
     match response.status.as_u16() {
         200..300 => settled(Outcome::Accepted),
         // Repeated, it would fail again until the client subscribes anew; Apple answers 400 or 403.
@@ -114,10 +106,7 @@ fn vapid_refused(said: &Said) -> Outcome {
         Some(words) => format!("{words}: {advice}"),
         None => advice.to_owned(),
     };
-    Outcome::Transient {
-        cause: Cause::alarm("vapid_refused").with_detail(detail),
-        retry: Retry::Useless,
-    }
+    Outcome::operator("vapid_refused").with_detail(detail)
 }
 
 /// What a body says in known words; empty where it is something else.
@@ -170,40 +159,15 @@ impl Said {
 
 #[cfg(test)]
 mod tests {
-    use http::header::RETRY_AFTER;
-    use http::{HeaderMap, StatusCode};
-
     use super::*;
-    use crate::transport::ConnectionId;
-
-    fn answer(status: u16, retry_after: Option<&str>, body: &str) -> Response {
-        Response {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: retry_after
-                .map(|value| (RETRY_AFTER, value.parse().unwrap()))
-                .into_iter()
-                .collect::<HeaderMap>(),
-            body: body.to_owned().into(),
-            connection: ConnectionId::default(),
-        }
-    }
+    use crate::providers::testing::{self, answer};
 
     fn shown(verdict: &Verdict) -> String {
-        let outcome = &verdict.outcome;
-        let mut shown = vec![outcome.as_str().to_owned()];
-        if let Some(cause) = outcome.cause() {
-            shown.push(cause.reason.to_owned());
-            shown.extend(cause.alarm.then(|| "alarm".to_owned()));
+        let outcome = testing::shown(&verdict.outcome);
+        match verdict.remedy {
+            Some(remedy) => format!("{outcome} or {remedy:?}"),
+            None => outcome,
         }
-        if let Outcome::Transient { retry, .. } = outcome {
-            match retry {
-                Retry::After(wait) => shown.push(format!("{wait:?}")),
-                Retry::Useless => shown.push("useless".to_owned()),
-                Retry::Backoff | Retry::AtOnce => {}
-            }
-        }
-        shown.extend(verdict.remedy.map(|remedy| format!("or {remedy:?}")));
-        shown.join(" ")
     }
 
     fn mozilla(code: u16, errno: u16) -> String {
@@ -269,7 +233,7 @@ mod tests {
             (504, "<html>".to_owned(), "transient server_error"),
         ];
         for (status, body, expected) in rows {
-            let verdict = classify(&answer(status, None, &body), SystemTime::now());
+            let verdict = classify(&answer(status, None, &*body), SystemTime::now());
             assert_eq!(shown(&verdict), expected, "{status} {body}");
         }
     }
@@ -298,7 +262,7 @@ mod tests {
             (400, apple("secret"), None),
             (400, "secret".to_owned(), None),
         ] {
-            let verdict = classify(&answer(status, None, &body), SystemTime::now());
+            let verdict = classify(&answer(status, None, &*body), SystemTime::now());
             let cause = verdict.outcome.cause().unwrap();
             assert_eq!(cause.detail.as_deref(), detail, "{body}");
         }

@@ -1,9 +1,9 @@
 //! One row for each answer Apple documents, and for those nobody does.
 
-use super::*;
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
 use std::time::Duration;
+
+use super::*;
+use crate::providers::testing::answer;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Is {
@@ -15,17 +15,8 @@ enum Is {
     Retry,
 }
 
-fn answer(status: u16, body: &str) -> Response {
-    Response {
-        status: StatusCode::from_u16(status).unwrap(),
-        headers: HeaderMap::new(),
-        body: Bytes::copy_from_slice(body.as_bytes()),
-        connection: crate::transport::ConnectionId::default(),
-    }
-}
-
 fn judge(status: u16, body: &str, pushkey_ts: Option<u64>) -> Verdict {
-    classify(&answer(status, body), pushkey_ts, SystemTime::UNIX_EPOCH)
+    classify(&answer(status, None, body), pushkey_ts, SystemTime::UNIX_EPOCH)
 }
 
 fn is(outcome: &Outcome) -> Is {
@@ -147,8 +138,7 @@ fn a_token_registered_again_since_is_kept() {
 
 #[test]
 fn retry_after_is_heard() {
-    let mut answer = answer(429, r#"{"reason":"TooManyRequests"}"#);
-    answer.headers.insert("retry-after", "7".parse().unwrap());
+    let answer = answer(429, Some("7"), r#"{"reason":"TooManyRequests"}"#);
     let Outcome::Transient { retry, .. } =
         classify(&answer, None, SystemTime::UNIX_EPOCH).outcome
     else {
