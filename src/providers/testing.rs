@@ -43,11 +43,7 @@ pub(super) fn later(then: Moment, monotonic: Duration, wall: Duration) -> Moment
 }
 
 /// Makes an answer; `retry_after` is a header of it.
-pub(super) fn answer(
-    status: u16,
-    retry_after: Option<&str>,
-    body: impl Into<String>,
-) -> Response {
+pub(super) fn answer(status: u16, retry_after: Option<&str>, body: impl Into<String>) -> Response {
     Response {
         status: StatusCode::from_u16(status).unwrap(),
         headers: retry_after
