@@ -1,7 +1,6 @@
 //! The whole way of a push, against a simulated FCM and token endpoint over real TLS.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,49 +8,30 @@ use loadtest::peers::fcm::{Fcm as FcmPeer, Options};
 use loadtest::peers::oauth::OAuth;
 use loadtest::peers::Answer;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::{Config, Fcm, Plan};
 use crate::matrix;
 use crate::providers::actor::Provider as _;
-use crate::providers::app::{Blueprint as _, ProviderConfig as _, Surroundings};
+use crate::providers::app::Blueprint as _;
 use crate::providers::outcome::{Outcome, Retry};
 use crate::providers::push::Push;
-use crate::providers::testing::surroundings;
-use crate::telemetry::Metrics;
+use crate::providers::testing::Around;
 
 const PROJECT: &str = "my-app-1a2b3";
 
-/// A folder for key files, and what else is around an app.
-struct Around {
-    folder: TempDir,
-    metrics: Arc<Metrics>,
-    surroundings: Surroundings,
+fn plan(around: &Around, keys: Value) -> Plan {
+    around.prepare::<Config>(keys).unwrap()
 }
 
-impl Around {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let metrics = Metrics::new();
-        let surroundings = surroundings(folder.path(), metrics.app("im.example", "fcm"));
-        Self { folder, metrics, surroundings }
-    }
-
-    fn plan(&self, keys: Value) -> Plan {
-        let config: Config = serde_json::from_value(keys).unwrap();
-        config.prepare(&self.surroundings).unwrap()
-    }
-
-    /// Prepares an app that owns an account of `oauth` and sends to `fcm`.
-    fn plan_with_account(&self, fcm: &FcmPeer, oauth: &OAuth) -> Plan {
-        let file = oauth.service_account(PROJECT).write(&self.folder);
-        self.plan(json!({"service_account_file": file, "endpoint": fcm.url()}))
-    }
+/// Prepares an app that owns an account of `oauth` and sends to `fcm`.
+fn plan_with_account(around: &Around, fcm: &FcmPeer, oauth: &OAuth) -> Plan {
+    let file = oauth.service_account(PROJECT).write(&around.folder);
+    plan(around, json!({"service_account_file": file, "endpoint": fcm.url()}))
 }
 
 fn peers() -> (Around, FcmPeer) {
-    (Around::new(), FcmPeer::start(Options::new(PROJECT)))
+    (Around::new("fcm"), FcmPeer::start(Options::new(PROJECT)))
 }
 
 fn push(event_id: &str) -> Push {
@@ -77,7 +57,7 @@ fn shown(outcome: &Outcome) -> String {
 #[actix_rt::test]
 async fn a_push_arrives() {
     let (around, peer) = peers();
-    let plan = around.plan_with_account(&peer, peer.oauth());
+    let plan = plan_with_account(&around, &peer, peer.oauth());
     assert_eq!(plan.credentials()[0].expires, None);
     let fcm = plan.build();
     assert_eq!(send(&fcm).await, Outcome::Accepted);
@@ -101,7 +81,7 @@ async fn a_push_arrives() {
 #[actix_rt::test]
 async fn a_refused_token_is_renewed_once() {
     let (around, peer) = peers();
-    let fcm = around.plan_with_account(&peer, peer.oauth()).build();
+    let fcm = plan_with_account(&around, &peer, peer.oauth()).build();
     assert_eq!(send(&fcm).await, Outcome::Accepted);
     peer.oauth().revoke();
     assert_eq!(send(&fcm).await, Outcome::Accepted);
@@ -114,7 +94,7 @@ async fn a_refused_token_is_renewed_once() {
 #[actix_rt::test]
 async fn a_key_missing_in_the_console_renews_nothing() {
     let (around, peer) = peers();
-    let fcm = around.plan_with_account(&peer, peer.oauth()).build();
+    let fcm = plan_with_account(&around, &peer, peer.oauth()).build();
     peer.answer(401, "THIRD_PARTY_AUTH_ERROR");
     assert_eq!(shown(&send(&fcm).await), "transient THIRD_PARTY_AUTH_ERROR operator");
     assert_eq!((peer.count(), peer.oauth().issued()), (1, 1));
@@ -123,9 +103,9 @@ async fn a_key_missing_in_the_console_renews_nothing() {
 #[actix_rt::test]
 async fn many_pushes_share_one_token_request() {
     let (around, peer) = peers();
-    let plan = around.plan_with_account(&peer, peer.oauth());
+    let plan = plan_with_account(&around, &peer, peer.oauth());
     // As after a reload, or for a second app with the same account.
-    let again = around.plan_with_account(&peer, peer.oauth());
+    let again = plan_with_account(&around, &peer, peer.oauth());
     let (fcm, other) = (plan.build(), again.build());
     let outcomes = join_all((0..50).map(|i| send(if i % 2 == 0 { &fcm } else { &other }))).await;
     assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Accepted));
@@ -146,7 +126,7 @@ async fn without_a_token_nothing_is_sent() {
     ];
     for (answer, expected) in rows {
         let (around, peer) = peers();
-        let fcm = around.plan_with_account(&peer, peer.oauth()).build();
+        let fcm = plan_with_account(&around, &peer, peer.oauth()).build();
         peer.oauth().always(answer);
         assert_eq!(shown(&send(&fcm).await), expected);
         assert_eq!((peer.count(), peer.oauth().count()), (0, 1), "{expected}");
@@ -161,7 +141,7 @@ async fn an_unknown_account_is_the_operators_to_mend() {
     let account = account.token_uri(&peer.oauth().token_uri());
     let file = account.write(&around.folder);
     let keys = json!({"service_account_file": file, "endpoint": peer.url()});
-    let outcome = send(&around.plan(keys).build()).await;
+    let outcome = send(&plan(&around, keys).build()).await;
     assert_eq!(shown(&outcome), "transient invalid_grant operator");
     let detail = outcome.cause().unwrap().detail.as_deref().unwrap();
     assert!(detail.contains("account not found"), "{detail}");
@@ -170,7 +150,7 @@ async fn an_unknown_account_is_the_operators_to_mend() {
 #[actix_rt::test]
 async fn the_token_endpoint_may_not_outlast_the_deadline() {
     let (around, peer) = peers();
-    let fcm = around.plan_with_account(&peer, peer.oauth()).build();
+    let fcm = plan_with_account(&around, &peer, peer.oauth()).build();
     peer.oauth().always(Answer::stall());
     let outcome = fcm.send(push("$e"), Instant::now() + Duration::from_millis(50)).await;
     assert_eq!(shown(&outcome), "transient timeout");
@@ -181,7 +161,7 @@ async fn a_token_from_the_metadata_server() {
     let (mut around, peer) = peers();
     let keys = json!({"project_id": PROJECT, "credentials": "metadata_server", "endpoint": peer.url()});
     around.surroundings.metadata_host = Some(peer.oauth().address().to_string());
-    let fcm = around.plan(keys.clone()).build();
+    let fcm = plan(&around, keys.clone()).build();
     peer.oauth().expires_in_as_text(true);
     assert_eq!(send(&fcm).await, Outcome::Accepted);
     let request = peer.oauth().next().await;
@@ -199,7 +179,7 @@ async fn a_token_from_the_metadata_server() {
         let oauth = OAuth::start();
         oauth.always(answer);
         around.surroundings.metadata_host = Some(oauth.address().to_string());
-        let fcm = around.plan(keys.clone()).build();
+        let fcm = plan(&around, keys.clone()).build();
         assert_eq!(shown(&send(&fcm).await), expected);
     }
 }
@@ -207,7 +187,7 @@ async fn a_token_from_the_metadata_server() {
 #[actix_rt::test]
 async fn what_fcm_says_about_the_push() {
     let (around, peer) = peers();
-    let fcm = around.plan_with_account(&peer, peer.oauth()).build();
+    let fcm = plan_with_account(&around, &peer, peer.oauth()).build();
     let rows = [
         (404, "UNREGISTERED", "rejected UNREGISTERED"),
         (403, "SENDER_ID_MISMATCH", "rejected SENDER_ID_MISMATCH"),
@@ -220,28 +200,27 @@ async fn what_fcm_says_about_the_push() {
     }
     let keys = json!({"project_id": "another", "service_account_file": "service_account.json",
                       "endpoint": peer.url()});
-    let outcome = send(&around.plan(keys).build()).await;
+    let outcome = send(&plan(&around, keys).build()).await;
     assert_eq!(shown(&outcome), "transient NOT_FOUND operator");
 }
 
 #[test]
 fn what_is_wrong_in_the_configuration() {
-    let around = Around::new();
+    let around = Around::new("fcm");
     let account = OAuth::start().service_account(PROJECT);
-    let write = |name: &str, text: &str| std::fs::write(around.folder.path().join(name), text);
     let variant = |change: &dyn Fn(&mut Value)| {
         let mut file: Value = serde_json::from_str(&account.json()).unwrap();
         change(&mut file);
         file.to_string()
     };
-    write("good.json", &account.json()).unwrap();
-    write("broken.json", "{\"private_key\": \"secret").unwrap();
-    write("app.json", r#"{"project_info": {}}"#).unwrap();
-    write("user.json", r#"{"type": "authorized_user"}"#).unwrap();
-    write("cut.json", &variant(&|file| file["private_key"] = json!("secret"))).unwrap();
-    write("anonymous.json", &variant(&|file| file["client_email"] = json!(""))).unwrap();
-    write("plain.json", &variant(&|file| file["token_uri"] = json!("http://example.org"))).unwrap();
-    write("nowhere.json", &variant(&|file| file["project_id"] = Value::Null)).unwrap();
+    around.file("good.json", account.json());
+    around.file("broken.json", "{\"private_key\": \"secret");
+    around.file("app.json", r#"{"project_info": {}}"#);
+    around.file("user.json", r#"{"type": "authorized_user"}"#);
+    around.file("cut.json", variant(&|file| file["private_key"] = json!("secret")));
+    around.file("anonymous.json", variant(&|file| file["client_email"] = json!("")));
+    around.file("plain.json", variant(&|file| file["token_uri"] = json!("http://example.org")));
+    around.file("nowhere.json", variant(&|file| file["project_id"] = Value::Null));
     let rows: Vec<(Value, &[&str])> = vec![
         (json!({"service_account_file": "good.json"}), &[]),
         (json!({"service_account_file": "good.json", "ttl_seconds": 2_419_200, "max_connections": 20}), &[]),
@@ -285,8 +264,7 @@ fn what_is_wrong_in_the_configuration() {
         ),
     ];
     for (keys, expected) in rows {
-        let config: Config = serde_json::from_value(keys.clone()).unwrap();
-        let faults = config.prepare(&around.surroundings).err().unwrap_or_default();
+        let faults = around.prepare::<Config>(keys.clone()).err().unwrap_or_default();
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         assert_eq!(faults.len(), expected.len(), "{keys}: {faults:?}");
         for (fault, expected) in faults.iter().zip(expected) {

@@ -8,11 +8,8 @@ use serde_json::{Value as Tree, json};
 use super::*;
 use crate::matrix;
 use crate::providers::push::{Push, ViewOptions};
+use crate::providers::testing::{WHOLE, text};
 
-const WHOLE: ViewOptions = ViewOptions {
-    send_badge_counts: true,
-    event_id_only: false,
-};
 const LIMIT: usize = 4096;
 
 fn push(notification: &Tree, device: &Tree) -> Push {
@@ -28,13 +25,8 @@ fn push(notification: &Tree, device: &Tree) -> Push {
 }
 
 fn built(notification: &Tree, device: &Tree, options: ViewOptions, limit: usize) -> String {
-    match build(&push(notification, device).view(options), limit, &["auth"]) {
-        Ok(bytes) => {
-            assert!(bytes.len() <= limit);
-            String::from_utf8(bytes).unwrap()
-        }
-        Err(outcome) => format!("{} {}", outcome.as_str(), outcome.cause().unwrap().reason),
-    }
+    let push = push(notification, device);
+    text(build(&push.view(options), limit, &["auth"]), limit)
 }
 
 fn full() -> Tree {

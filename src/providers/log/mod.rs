@@ -63,6 +63,7 @@ mod tests {
 
     use super::*;
     use crate::matrix;
+    use crate::providers::testing::WHOLE;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -88,13 +89,9 @@ mod tests {
         }});
         let request = matrix::decode(body.to_string().into()).unwrap();
         let push = Push::new(request.into(), 0).unwrap();
-        let view = ViewOptions {
-            send_badge_counts: true,
-            event_id_only: false,
-        };
         let plan = Plan {
             app: "im.example".into(),
-            view,
+            view: WHOLE,
         };
         let lines = Lines::default();
         let writer = lines.clone();

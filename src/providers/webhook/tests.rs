@@ -1,24 +1,14 @@
 //! What is wrong with a webhook's configuration.
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::*;
-use crate::fault::Fault;
-use crate::providers::app::ProviderConfig as _;
-use crate::providers::testing::surroundings;
-use crate::telemetry::Metrics;
-
-fn prepare(folder: &TempDir, keys: &Value) -> Result<Plan, Vec<Fault>> {
-    let surroundings = surroundings(folder.path(), Metrics::new().app("app", "webhook"));
-    let config: Config = serde_json::from_value(keys.clone()).unwrap();
-    config.prepare(&surroundings)
-}
+use crate::providers::testing::Around;
 
 #[test]
 fn faults_are_found_together() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("secret"), "s3cret\n").unwrap();
+    let around = Around::new("webhook");
+    around.file("secret", "s3cret\n");
     let url = "https://hook.example/push?token=x";
     let rows: [(Value, &[&str]); 9] = [
         (json!({ "url": url }), &[]),
@@ -38,7 +28,7 @@ fn faults_are_found_together() {
         ),
     ];
     for (keys, expected) in rows {
-        let faults = prepare(&folder, &keys).err().unwrap_or_default();
+        let faults = around.prepare::<Config>(keys.clone()).err().unwrap_or_default();
         let found: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
         assert_eq!(found, expected, "{keys}");
         assert!(faults.iter().all(|fault| !fault.instead.is_empty()), "{faults:?}");
@@ -48,11 +38,11 @@ fn faults_are_found_together() {
 
 #[test]
 fn a_secret_is_a_credential_without_an_end() {
-    let folder = tempfile::tempdir().unwrap();
+    let around = Around::new("webhook");
     let url = "https://hook.example/push";
-    let plain = prepare(&folder, &json!({ "url": url })).ok().unwrap();
+    let plain = around.prepare::<Config>(json!({ "url": url })).ok().unwrap();
     assert_eq!(plain.credentials(), []);
-    let signed = prepare(&folder, &json!({ "url": url, "secret": "s" })).ok().unwrap();
+    let signed = around.prepare::<Config>(json!({ "url": url, "secret": "s" })).ok().unwrap();
     assert_eq!(signed.credentials().len(), 1);
     assert_eq!(signed.credentials()[0].expires, None);
 }

@@ -6,31 +6,26 @@ use std::time::Duration;
 use loadtest::peers::webpush::{Options, Subscription, WebPush as Peer};
 use loadtest::peers::Answer;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::*;
 use crate::fault::Fault;
 use crate::matrix;
 use crate::providers::actor::Provider as _;
-use crate::providers::app::ProviderConfig as _;
-use crate::providers::testing::surroundings;
-use crate::telemetry::Metrics;
+use crate::providers::testing::Around;
 use crate::transport::Addresses;
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn prepare(folder: &TempDir, changed: &Value) -> Result<Plan, Vec<Fault>> {
+fn prepare(around: &Around, changed: &Value) -> Result<Plan, Vec<Fault>> {
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
-    std::fs::write(folder.path().join("vapid.pem"), key).unwrap();
-    let surroundings = surroundings(folder.path(), Metrics::new().app("app", "webpush"));
+    around.file("vapid.pem", key);
     let mut keys = json!({
         "vapid_private_key": "vapid.pem", "vapid_contact_email": "push@example.org",
     });
     for (key, value) in changed.as_object().unwrap() {
         keys[key] = value.clone();
     }
-    let config: Config = serde_json::from_value(keys).unwrap();
-    config.prepare(&surroundings)
+    around.prepare::<Config>(keys)
 }
 
 #[test]
@@ -48,9 +43,9 @@ fn faults_are_found_together() {
             &["endpoint", "max_connections", "vapid_contact_email", "vapid_private_key"],
         ),
     ];
-    let folder = tempfile::tempdir().unwrap();
+    let around = Around::new("webpush");
     for (keys, expected) in rows {
-        let faults = prepare(&folder, &keys).err().unwrap_or_default();
+        let faults = prepare(&around, &keys).err().unwrap_or_default();
         let found: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
         assert_eq!(found, expected, "{keys}");
         assert!(faults.iter().all(|fault| !fault.instead.is_empty()), "{faults:?}");
@@ -59,13 +54,13 @@ fn faults_are_found_together() {
 
 #[test]
 fn only_public_addresses_unless_asked_for() {
-    let folder = tempfile::tempdir().unwrap();
+    let around = Around::new("webpush");
     for (keys, expected) in [
         (json!({}), Addresses::Public),
         (json!({ "allow_private_addresses": false }), Addresses::Public),
         (json!({ "allow_private_addresses": true }), Addresses::Any),
     ] {
-        let plan = prepare(&folder, &keys).unwrap();
+        let plan = prepare(&around, &keys).unwrap();
         assert_eq!(plan.dialer.addresses, expected);
         let [credential] = &*plan.credentials() else {
             panic!("one key");
@@ -86,8 +81,8 @@ async fn send(courier: &Rc<WebPush>, to: &Subscription) -> Outcome {
 
 #[actix_rt::test]
 async fn a_token_is_renewed_once_an_hour_has_passed() {
-    let folder = tempfile::tempdir().unwrap();
-    let plan = prepare(&folder, &json!({ "allow_private_addresses": true })).unwrap();
+    let around = Around::new("webpush");
+    let plan = prepare(&around, &json!({ "allow_private_addresses": true })).unwrap();
     let (peer, courier) = (Peer::start(&Options::default()), plan.build());
     let to = peer.subscribe();
     assert_eq!(send(&courier, &to).await, Outcome::Accepted);

@@ -11,6 +11,7 @@ use super::{Shape, build};
 use crate::matrix::decode;
 use crate::providers::outcome::Outcome;
 use crate::providers::push::{Push, ViewOptions};
+use crate::providers::testing::WHOLE;
 
 const R: &str = "!slw48wfj34rtnrf:example.com";
 const E: &str = "$qTOWWTEL48yPm3uT-gdNhFcoHxfKbZuqRVnnWWSkGBs";
@@ -18,10 +19,6 @@ const E: &str = "$qTOWWTEL48yPm3uT-gdNhFcoHxfKbZuqRVnnWWSkGBs";
 const SHAPE: Shape = Shape {
     limit: 4096,
     sound_from_tweaks: false,
-};
-const OPTIONS: ViewOptions = ViewOptions {
-    send_badge_counts: true,
-    event_id_only: false,
 };
 
 /// Builds the payload of a notification for a device with `data` and `tweaks`, JSON both.
@@ -49,7 +46,7 @@ fn build_with(
 /// Builds the payload of a notification with a client's `default_payload`, as JSON.
 fn built(notification: &Value, default_payload: &str) -> Result<String, &'static str> {
     let data = format!(r#"{{"default_payload":{default_payload}}}"#);
-    build_with(notification, &data, "null", OPTIONS, SHAPE)
+    build_with(notification, &data, "null", WHOLE, SHAPE)
 }
 
 const CLIENT_DEFAULT: &str =
@@ -273,11 +270,11 @@ fn badges_and_nothing() {
 fn switches() {
     let no_badges = ViewOptions {
         send_badge_counts: false,
-        ..OPTIONS
+        ..WHOLE
     };
     let ids_only = ViewOptions {
         event_id_only: true,
-        ..OPTIONS
+        ..WHOLE
     };
     let msc4076 = r#"{"org.matrix.msc4076.disable_badge_count": true}"#;
     let badge = json!({"counts": {"unread": 2}});
@@ -285,9 +282,9 @@ fn switches() {
     let bare_ids = r#"{"room_id":"{R}","event_id":"{E}"}"#;
     for (notification, data, options, expected) in [
         (&badge, "null", no_badges, Err("nothing_to_send")),
-        (&badge, msc4076, OPTIONS, Err("nothing_to_send")),
+        (&badge, msc4076, WHOLE, Err("nothing_to_send")),
         (&ids, "null", no_badges, Ok(bare_ids)),
-        (&ids, msc4076, OPTIONS, Ok(bare_ids)),
+        (&ids, msc4076, WHOLE, Ok(bare_ids)),
         (
             &text_event(),
             "null",
@@ -324,11 +321,11 @@ fn sound_from_tweaks() {
         (&ids, "null", r#"{"sound":"ring"}"#, None),
         (&badge, with_sound, r#"{"sound":"ring"}"#, None),
     ] {
-        let payload = build_with(notification, data, tweaks, OPTIONS, shape).unwrap();
+        let payload = build_with(notification, data, tweaks, WHOLE, shape).unwrap();
         let payload: Value = serde_json::from_str(&payload).unwrap();
         assert_eq!(payload["aps"]["sound"].as_str(), expected, "{notification} {tweaks}");
     }
     let tweaks = r#"{"sound":"ring"}"#;
-    let payload = build_with(&text_event(), with_sound, tweaks, OPTIONS, SHAPE).unwrap();
+    let payload = build_with(&text_event(), with_sound, tweaks, WHOLE, SHAPE).unwrap();
     assert!(payload.contains(r#""sound":"mine""#), "{payload}");
 }

@@ -6,9 +6,9 @@ use loadtest::peers::pki::ClientCertificate;
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};
 use serde_json::{Value, json};
 
-use super::Around;
 use crate::providers::apns::{Config, Plan};
 use crate::providers::app::Blueprint as _;
+use crate::providers::testing::Around;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Apple's lists of topics.
@@ -29,7 +29,7 @@ fn p8() -> String {
 }
 
 fn around_with_key() -> Around {
-    let around = Around::new();
+    let around = Around::new("apns");
     around.file("key.p8", p8());
     around
 }
@@ -48,7 +48,7 @@ fn bare_certificate(extension: Option<(&[u64], &[u8])>, key: &KeyPair) -> String
 
 /// Returns the faults as an operator reads them.
 fn faults(around: &Around, keys: Value) -> Vec<String> {
-    match around.prepare(keys) {
+    match around.prepare::<Config>(keys) {
         Ok(_) => Vec::new(),
         Err(faults) => faults.iter().map(ToString::to_string).collect(),
     }
@@ -108,7 +108,7 @@ fn keys_that_cannot_be_used() {
         (&ed25519, "the key is ED25519, not an elliptic curve key"),
         (&p384, "the key is not one for ES256"),
     ] {
-        let around = Around::new();
+        let around = Around::new("apns");
         around.file("key.p8", content);
         let found = faults(&around, token_keys(&json!({})));
         assert_eq!(found.len(), 1, "{found:?}");
@@ -135,7 +135,7 @@ fn certificates_that_cannot_be_used() {
         (&mismatch, "certificate and private key cannot be used: "),
         (&no_certificate, "cannot read the certificate"),
     ] {
-        let around = Around::new();
+        let around = Around::new("apns");
         around.file("cert.pem", content);
         let found = faults(&around, json!({"certfile": "cert.pem"}));
         assert_eq!(found.len(), 1, "{found:?}");
@@ -201,7 +201,7 @@ fn where_and_what() {
             "api.push.apple.com/3/device/ app.voip 4096",
         ),
     ] {
-        let plan = around.prepare(token_keys(&changed)).unwrap();
+        let plan = around.prepare::<Config>(token_keys(&changed)).unwrap();
         assert_eq!(shown(&plan), expected, "{changed}");
     }
 }
@@ -209,7 +209,7 @@ fn where_and_what() {
 #[test]
 fn credentials_are_described() {
     let around = around_with_key();
-    let token = around.prepare(token_keys(&json!({}))).unwrap();
+    let token = around.prepare::<Config>(token_keys(&json!({}))).unwrap();
     let credentials = token.credentials();
     assert_eq!(credentials[0].description, "key KEY of team TEAM");
     assert_eq!(credentials[0].expires, None);
@@ -217,7 +217,7 @@ fn credentials_are_described() {
     let ends = SystemTime::now() + 30 * DAY;
     let topics = ["com.example.app", "com.example.app.voip"];
     around.file("cert.pem", ClientCertificate::new(&topics, ends).pem());
-    let certificate = around.prepare(json!({"certfile": "cert.pem"})).unwrap();
+    let certificate = around.prepare::<Config>(json!({"certfile": "cert.pem"})).unwrap();
     let credentials = certificate.credentials();
     let description = "certificate for com.example.app, com.example.app.voip";
     assert_eq!(credentials[0].description, description);
@@ -254,10 +254,10 @@ fn a_certificates_topic_goes_without_saying() {
         ),
         (pem(Some((&TOPICS, b"\x30\x7f\x0c"))), Some("x"), Ok("x")),
     ] {
-        let around = Around::new();
+        let around = Around::new("apns");
         around.file("cert.pem", pem);
         let keys = json!({"certfile": "cert.pem", "topic": topic});
-        let found = around.prepare(keys).map(|plan| {
+        let found = around.prepare::<Config>(keys).map(|plan| {
             let topic = &plan.rules.template.topic;
             topic.to_str().unwrap().to_owned()
         });

@@ -11,13 +11,13 @@ use loadtest::peers::{Answer, Received};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::Around;
 use crate::matrix;
 use crate::providers::actor::Provider as _;
-use crate::providers::apns::{Apns, Plan};
+use crate::providers::apns::{Apns, Config, Plan};
 use crate::providers::app::Blueprint as _;
 use crate::providers::outcome::{Outcome, Retry};
 use crate::providers::push::Push;
+use crate::providers::testing::Around;
 
 const APP: &str = "com.example.app";
 /// `TOKEN` in base64 and as Apple wants it.
@@ -37,7 +37,7 @@ impl Stage {
     /// An app with a key of its own, so that tests do not share provider tokens.
     fn new(keys: Value) -> Self {
         let key = ProviderKey::new("KEY0000001", "TEAM000001", &[APP]);
-        let around = Around::new();
+        let around = Around::new("apns");
         let _ = key.write(&around.folder);
         let mut keys = keys;
         keys["keyfile"] = "AuthKey_KEY0000001.p8".into();
@@ -50,7 +50,7 @@ impl Stage {
     fn with(around: Around, options: Options, mut keys: Value) -> Self {
         let peer = Peer::start(options);
         keys["endpoint"] = peer.url().into();
-        let plan = around.prepare(keys).unwrap();
+        let plan = around.prepare::<Config>(keys).unwrap();
         let apns = plan.build();
         Self {
             around,
@@ -124,7 +124,7 @@ async fn a_push_arrives_with_a_provider_token() {
         assert!(!request.headers.contains_key(name), "{name}");
     }
     let page = stage.around.metrics.render();
-    let metric = r#"expiry_timestamp_seconds{app="com.example.app",kind="provider_token"} 1"#;
+    let metric = r#"expiry_timestamp_seconds{app="im.example",kind="provider_token"} 1"#;
     assert!(page.contains(metric), "{page}");
 }
 
@@ -160,7 +160,7 @@ async fn headers_follow_the_configuration() {
 
 #[actix_rt::test]
 async fn a_certificate_takes_the_tokens_place() {
-    let around = Around::new();
+    let around = Around::new("apns");
     let certificate = ClientCertificate::new(&[APP, "com.example.app.voip"], SystemTime::now() + DAY);
     around.file("cert.pem", certificate.pem());
     let stage = Stage::with(around, Options::default(), json!({"certfile": "cert.pem"}));
@@ -168,7 +168,7 @@ async fn a_certificate_takes_the_tokens_place() {
     assert!(!request.headers.contains_key("authorization"));
     assert_eq!(request.header("apns-topic"), APP);
     let page = stage.around.metrics.render();
-    let metric = r#"expiry_timestamp_seconds{app="com.example.app",kind="certificate"} 1"#;
+    let metric = r#"expiry_timestamp_seconds{app="im.example",kind="certificate"} 1"#;
     assert!(page.contains(metric), "{page}");
     stage.peer.answer(403, "ExpiredProviderToken");
     assert_eq!(stage.outcome().await, "accepted ");

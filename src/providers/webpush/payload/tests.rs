@@ -7,13 +7,9 @@ use serde_json::{Value as Tree, json};
 
 use super::*;
 use crate::matrix;
-use crate::providers::push::{Push, ViewOptions};
 use crate::providers::aes128gcm::MAX_PLAINTEXT;
-
-const WHOLE: ViewOptions = ViewOptions {
-    send_badge_counts: true,
-    event_id_only: false,
-};
+use crate::providers::push::{Push, ViewOptions};
+use crate::providers::testing::{WHOLE, text};
 
 fn push(notification: &Tree, data: &Tree) -> Push {
     let mut body = json!({ "notification": notification });
@@ -24,13 +20,7 @@ fn push(notification: &Tree, data: &Tree) -> Push {
 }
 
 fn built(notification: &Tree, data: &Tree, options: ViewOptions, limit: usize) -> String {
-    match build(&push(notification, data).view(options), limit) {
-        Ok(bytes) => {
-            assert!(bytes.len() <= limit);
-            String::from_utf8(bytes).unwrap()
-        }
-        Err(outcome) => format!("{} {}", outcome.as_str(), outcome.cause().unwrap().reason),
-    }
+    text(build(&push(notification, data).view(options), limit), limit)
 }
 
 fn full() -> Tree {

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{E, OPTIONS, R, SHAPE, Shape, build_with, built};
+use super::{E, R, SHAPE, Shape, build_with, built};
+use crate::providers::testing::WHOLE;
 
 /// Returns the loc-args of a message whose texts are too long.
 fn cut_args(sender: &str, room: &str, body: &str) -> Vec<String> {
@@ -158,7 +159,7 @@ proptest! {
         let data = json!({ "default_payload": default_payload }).to_string();
         let args = |limit| {
             let shape = Shape { limit, ..SHAPE };
-            let json = build_with(&event, &data, "null", OPTIONS, shape).unwrap();
+            let json = build_with(&event, &data, "null", WHOLE, shape).unwrap();
             assert!(json.len() <= limit, "{} > {limit}", json.len());
             let payload: Value = serde_json::from_str(&json).unwrap();
             assert_eq!((&payload["room_id"], &payload["event_id"]), (&R.into(), &E.into()));
