@@ -64,7 +64,10 @@ impl Around {
     }
 
     /// Checks an app's keys.
-    pub(super) fn prepare<C: ProviderConfig>(&self, keys: Value) -> Result<C::Blueprint, Vec<Fault>> {
+    pub(super) fn prepare<C: ProviderConfig>(
+        &self,
+        keys: Value,
+    ) -> Result<C::Blueprint, Vec<Fault>> {
         let config: C = serde_json::from_value(keys).unwrap();
         config.prepare(&self.surroundings)
     }

@@ -59,85 +59,26 @@ pub struct Metrics {
 
 impl Metrics {
     /// Makes an empty set.
-    #[expect(clippy::too_many_lines, reason = "a list of what there is")]
     pub fn new() -> Arc<Self> {
         let mut registry = Registry::with_prefix("peregrine");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running version", build);
-        let registry = &mut registry;
+        let all = &mut registry;
         let notifications = family(
-            registry,
+            all,
             "notifications",
             "Answered /notify requests; accepted is 200",
         );
-        let pushes = family(registry, "pushes", "Settled pushes by what came of them");
+        let pushes = family(all, "pushes", "Settled pushes by what came of them");
         let push_duration = histogram(
-            registry,
+            all,
             "push_duration_seconds",
             "Time from taking a push to settling it, retries included",
         );
         let notify_duration = histogram(
-            registry,
+            all,
             "notify_duration_seconds",
             "Time from a /notify request's last byte to its answer",
-        );
-        let attempts = family(
-            registry,
-            "push_attempts",
-            "Attempts at a provider: ok settled the push, retry is followed by another, error is not",
-        );
-        let in_flight = family(registry, "in_flight", "Pushes under way, retries included");
-        let shed = family(
-            registry,
-            "shed",
-            "Pushes not attempted, to protect the rest",
-        );
-        let rate_limited = family(
-            registry,
-            "rate_limited",
-            "Pushes over the rate limit of their pushkey",
-        );
-        let duplicates = family(
-            registry,
-            "duplicates",
-            "Copies of events delivered lately or under way",
-        );
-        let rejected_from_memory = family(
-            registry,
-            "rejections_answered_from_memory",
-            "Pushes to pushkeys known to be dead, answered without asking the provider",
-        );
-        let circuit_open = family(
-            registry,
-            "circuit_open",
-            "1 while the provider is left alone after failures",
-        );
-        let reloads = family(registry, "config_reloads", "Reloads of the configuration");
-        let actor_restarts = family(
-            registry,
-            "actor_restarts",
-            "Provider actors rebuilt after their end",
-        );
-        let connections = family(registry, "connections", "Open connections to the provider");
-        let credential_expiry = family(
-            registry,
-            "credential_expiry_timestamp_seconds",
-            "When a credential ends, in seconds since the epoch",
-        );
-        let ignored_fields = family(
-            registry,
-            "ignored_fields",
-            "Optional request fields ignored because their value had the wrong type",
-        );
-        let alarms = family(
-            registry,
-            "alarms",
-            "Answers that only the operator can mend: credentials, topic, project, payload",
-        );
-        let state_errors = family(
-            registry,
-            "state_errors",
-            "Failures of Redis; until it answers again, replicas remember each for itself",
         );
         let accepted = (
             notifications.get_or_create_owned(&OutcomeLabel {
@@ -146,27 +87,67 @@ impl Metrics {
             notify_duration.get_or_create_owned(&StatusLabel { status: 200 }),
         );
         Arc::new(Self {
-            registry: std::mem::take(registry),
-            accepted,
             notifications,
             pushes,
             push_duration,
             notify_duration,
             answers: [const { AtomicU64::new(0) }; STATUSES],
-            attempts,
-            in_flight,
-            shed,
-            rate_limited,
-            duplicates,
-            rejected_from_memory,
-            circuit_open,
-            reloads,
-            actor_restarts,
-            connections,
-            credential_expiry,
-            ignored_fields,
-            alarms,
-            state_errors,
+            accepted,
+            attempts: family(
+                all,
+                "push_attempts",
+                "Attempts at a provider: ok settled the push, retry is followed by another, error is not",
+            ),
+            in_flight: family(all, "in_flight", "Pushes under way, retries included"),
+            shed: family(all, "shed", "Pushes not attempted, to protect the rest"),
+            rate_limited: family(
+                all,
+                "rate_limited",
+                "Pushes over the rate limit of their pushkey",
+            ),
+            duplicates: family(
+                all,
+                "duplicates",
+                "Copies of events delivered lately or under way",
+            ),
+            rejected_from_memory: family(
+                all,
+                "rejections_answered_from_memory",
+                "Pushes to pushkeys known to be dead, answered without asking the provider",
+            ),
+            circuit_open: family(
+                all,
+                "circuit_open",
+                "1 while the provider is left alone after failures",
+            ),
+            reloads: family(all, "config_reloads", "Reloads of the configuration"),
+            actor_restarts: family(
+                all,
+                "actor_restarts",
+                "Provider actors rebuilt after their end",
+            ),
+            connections: family(all, "connections", "Open connections to the provider"),
+            credential_expiry: family(
+                all,
+                "credential_expiry_timestamp_seconds",
+                "When a credential ends, in seconds since the epoch",
+            ),
+            ignored_fields: family(
+                all,
+                "ignored_fields",
+                "Optional request fields ignored because their value had the wrong type",
+            ),
+            alarms: family(
+                all,
+                "alarms",
+                "Answers that only the operator can mend: credentials, topic, project, payload",
+            ),
+            state_errors: family(
+                all,
+                "state_errors",
+                "Failures of Redis; until it answers again, replicas remember each for itself",
+            ),
+            registry,
         })
     }
 
