@@ -1,4 +1,4 @@
-//! Devices, and notifications for them: those that Synapse really sent, and many at once.
+//! Devices, and notifications for them: small ones, those that Synapse really sent, and many at once.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,9 +7,9 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{Answer, TestGateway, event};
+use super::{Answer, TestGateway};
 
 /// A gateway that repeats without delay and never leaves a provider alone.
 pub(crate) const EAGER: &str = "delivery: {\
@@ -25,6 +25,37 @@ pub(crate) fn device(number: usize) -> (String, String) {
         write!(hex, "{byte:02x}").unwrap();
     }
     (STANDARD.encode(token), hex)
+}
+
+/// An event notification to one device, with ids only.
+pub(crate) fn event(app_id: &str, pushkey: &str, event_id: &str) -> Value {
+    json!({ "notification": {
+        "event_id": event_id,
+        "room_id": "!room:example.org",
+        "counts": { "unread": 2 },
+        "prio": "high",
+        "devices": [{ "app_id": app_id, "pushkey": pushkey, "pushkey_ts": 1_700_000_000 }],
+    }})
+}
+
+/// A notification of unread counts alone, as Synapse sends it.
+pub(crate) fn badge(app_id: &str, pushkey: &str, unread: u64) -> Value {
+    json!({ "notification": {
+        "id": "", "type": null, "sender": "",
+        "counts": { "unread": unread },
+        "devices": [{ "app_id": app_id, "pushkey": pushkey, "pushkey_ts": 1_700_000_000 }],
+    }})
+}
+
+/// A notification of one event to several devices: app_id and pushkey of each.
+pub(crate) fn event_to(devices: &[(&str, &str)], event_id: &str) -> Value {
+    let device = |(app_id, pushkey): &(&str, &str)| json!({ "app_id": app_id, "pushkey": pushkey, "pushkey_ts": 1_700_000_000 });
+    json!({ "notification": {
+        "event_id": event_id,
+        "room_id": "!room:example.org",
+        "counts": { "unread": 2 },
+        "devices": devices.iter().map(device).collect::<Vec<_>>(),
+    }})
 }
 
 /// A body that Synapse sent.
