@@ -72,7 +72,7 @@ async fn the_worst_device_decides_the_answer() {
         .section("  unknown_app_id: error")
         .app("app.log", LOG)
         .own(puppet.app("down", json!({}), false))
-        .own(puppet.app("app", json!({}), false))
+        .puppet(&puppet)
         .start();
     // From now on 503 and 429.
     let opens = gateway.notify(&event("down", "failed", "$0")).await;

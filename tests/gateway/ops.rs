@@ -42,7 +42,7 @@ async fn metrics_have_the_promised_names_and_labels() {
         .section("  circuit_breaker: {failures: 10, open_seconds: 60}")
         .section("  rate_limit: {per_minute: 1, burst: 2}")
         .apns("ios", &apple, &key, "")
-        .own(puppet.app("app", json!({}), false))
+        .puppet(&puppet)
         .start();
     apple.answer(500, "InternalServerError");
     let mut odd = badge("app", "ok", 3);

@@ -14,11 +14,11 @@ use std::time::Duration;
 use peregrine::providers::{
     App, Blueprint, Cause, Common, Credential, Outcome, Provider, Push, Retry,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use crate::helpers::{OwnApp, PATIENCE};
+use crate::helpers::{OwnApp, PATIENCE, Setup};
 
 /// What becomes of a push, by the first word of its pushkey: `held-3` is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +142,13 @@ impl Puppet {
     /// Returns how often it could not be built.
     pub(crate) fn failed_builds(&self) -> u64 {
         self.0.failed_builds.load(Ordering::SeqCst)
+    }
+}
+
+impl Setup {
+    /// Adds the app `app` of a puppet.
+    pub(crate) fn puppet(self, puppet: &Puppet) -> Self {
+        self.own(puppet.app("app", json!({}), false))
     }
 }
 

@@ -97,7 +97,7 @@ async fn a_panic_costs_one_push_and_the_actor_is_rebuilt() {
     let gateway = Setup::new()
         .section("runtime: {workers: 1}\ndelivery: {retry: {max_attempts: 1}}")
         .app(OTHER.0, OTHER.1)
-        .own(puppet.app("app", json!({}), false))
+        .puppet(&puppet)
         .start();
     gateway.until_ready_is(200).await;
 
@@ -139,7 +139,7 @@ async fn a_push_outlives_the_panic_of_its_actor() {
     let gateway = Setup::new()
         .section("delivery: {retry: {max_attempts: 20}}")
         .app(OTHER.0, OTHER.1)
-        .own(puppet.app("app", json!({}), false))
+        .puppet(&puppet)
         .start();
 
     let answer = gateway.notify(&event("app", "panics", "$1")).await;
@@ -158,7 +158,7 @@ async fn a_provider_that_cannot_be_built_takes_nothing_down() {
     let gateway = Setup::new()
         .section("runtime: {workers: 2}")
         .app(OTHER.0, OTHER.1)
-        .own(puppet.app("app", json!({}), false))
+        .puppet(&puppet)
         .start();
 
     let not_ready = gateway.until_ready_is(503).await.json();
@@ -181,10 +181,7 @@ async fn a_provider_that_cannot_be_built_takes_nothing_down() {
 #[tokio::test]
 async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
     let puppet = Puppet::new();
-    let gateway = Setup::new()
-        .app(OTHER.0, OTHER.1)
-        .own(puppet.app("app", json!({}), false))
-        .start();
+    let gateway = Setup::new().app(OTHER.0, OTHER.1).puppet(&puppet).start();
     let mut line = Line::to(&gateway).await;
     let answer = line.notify(&event(OTHER.0, "key", "$1")).await;
     answer.unwrap().assert_rejects(&[]);

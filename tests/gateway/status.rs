@@ -115,10 +115,7 @@ async fn says_what_runs_and_how_full_it_is() {
 #[tokio::test]
 async fn history_grows_and_is_told_in_parts() {
     let puppet = Puppet::new();
-    let gateway = Setup::new()
-        .app("other", "type: log")
-        .own(puppet.app("app", json!({}), false))
-        .start();
+    let gateway = Setup::new().puppet(&puppet).start();
     for number in 0..20 {
         let body = event("app", &format!("phone-{number}"), "$1");
         gateway.notify(&body).await.assert_rejects(&[]);
@@ -179,8 +176,7 @@ async fn tells_of_each_outcome_by_the_hash_of_its_pushkey() {
         .section("delivery:")
         .section("  retry: {max_attempts: 1}")
         .section("  rate_limit: {per_minute: 1, burst: 2}")
-        .app("other", "type: log")
-        .own(puppet.app("app", json!({}), false))
+        .puppet(&puppet)
         .start();
     for (pushkey, event_id) in [
         ("phone", "$1"),
@@ -276,10 +272,7 @@ async fn tells_of_each_outcome_by_the_hash_of_its_pushkey() {
 #[tokio::test]
 async fn a_push_under_way_is_in_flight_and_a_drain_is_seen() {
     let puppet = Puppet::new();
-    let gateway = Setup::new()
-        .app("other", "type: log")
-        .own(puppet.app("app", json!({}), false))
-        .start();
+    let gateway = Setup::new().puppet(&puppet).start();
     let held = gateway.begin(&event("app", "held", "$1"));
     puppet.arrivals(1).await;
     let status = gateway.status("").await;

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use loadtest::peers::redis::{Options, Redis};
 use serde_json::Value;
 
-use super::{redis, replica, replica_within};
+use super::{pair, pair_of, redis, replica, replica_within};
 use crate::helpers::bodies::EAGER;
 use crate::helpers::{TOKEN, TestGateway, apns, event, until};
 use crate::supervision::pushkey;
@@ -41,14 +41,9 @@ async fn until_told(gateway: &TestGateway) {
 
 #[tokio::test]
 async fn one_that_vanishes_under_load_loses_nothing() {
-    let (redis, (apple, key)) = (redis(), apns());
-    let start = || {
-        replica_within(&redis.url(), 1000)
-            .section(EAGER)
-            .apns("app", &apple, &key, "")
-            .start()
-    };
-    let (a, b) = (start(), start());
+    let redis = redis();
+    let make = || replica_within(&redis.url(), 1000).section(EAGER);
+    let (a, b, apple) = pair_of(make);
     until_shared(&a, &b).await;
     let before = apple.accepted();
     for (number, act) in [Redis::vanish, Redis::come_back, Redis::vanish]
@@ -82,14 +77,9 @@ async fn one_that_vanishes_under_load_loses_nothing() {
 
 #[tokio::test]
 async fn one_that_is_stuck_costs_a_timeout_and_not_one_for_each_push() {
-    let (redis, (apple, key)) = (redis(), apns());
-    let start = || {
-        replica_within(&redis.url(), 200)
-            .section("delivery: {rate_limit: null}")
-            .apns("app", &apple, &key, "")
-            .start()
-    };
-    let (a, b) = (start(), start());
+    let redis = redis();
+    let make = || replica_within(&redis.url(), 200).section("delivery: {rate_limit: null}");
+    let (a, b, apple) = pair_of(make);
     until_shared(&a, &b).await;
     redis.freeze();
     let (errors, before) = (a.count(ERRORS).await, apple.count());
@@ -126,9 +116,8 @@ async fn one_that_is_not_there_at_the_start_is_a_warning() {
 
 #[tokio::test]
 async fn one_that_refuses_is_asked_again_when_it_works() {
-    let (redis, (apple, key)) = (redis(), apns());
-    let start = || replica(&redis.url()).apns("app", &apple, &key, "").start();
-    let (a, b) = (start(), start());
+    let redis = redis();
+    let (a, b, apple) = pair(&redis.url(), "");
     let mut devices = 0..;
     for error in [
         "READONLY You can't write against a read only replica.",
@@ -149,9 +138,8 @@ async fn one_that_refuses_is_asked_again_when_it_works() {
 
 #[tokio::test]
 async fn one_that_lost_its_scripts_gets_them_again() {
-    let (redis, (apple, key)) = (redis(), apns());
-    let start = || replica(&redis.url()).apns("app", &apple, &key, "").start();
-    let (a, b) = (start(), start());
+    let redis = redis();
+    let (a, b, _apple) = pair(&redis.url(), "");
     until_shared(&a, &b).await;
     let opened = redis.opened();
     redis.forget_everything();

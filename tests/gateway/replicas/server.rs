@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use super::shared;
+use super::{events, pushkeys};
 use crate::helpers::until;
 
 struct Server {
@@ -73,10 +73,10 @@ async fn a_real_redis_answers_as_the_simulated_one_does() {
             databases.next().unwrap()
         )
     };
-    shared::a_delivered_event(&url()).await;
-    shared::copies_at_once(&url()).await;
-    shared::a_copy_whose_first_fails(&url()).await;
-    shared::a_dead_pushkey(&url()).await;
-    shared::the_rate_limit(&url()).await;
-    shared::a_badge_over_the_rate(&url()).await;
+    events::a_delivered_event(&url()).await;
+    events::copies_at_once(&url()).await;
+    events::a_copy_whose_first_fails(&url()).await;
+    pushkeys::a_dead_pushkey(&url()).await;
+    pushkeys::the_rate_limit(&url()).await;
+    pushkeys::a_badge_over_the_rate(&url()).await;
 }

@@ -101,8 +101,7 @@ async fn counts_fallen_actors_and_says_when_none_is_up() {
     let puppet = Puppet::new();
     let gateway = Setup::new()
         .section("runtime: {workers: 1}\ndelivery: {retry: {max_attempts: 1}}")
-        .app("other", "type: log")
-        .own(puppet.app("app", json!({}), false))
+        .puppet(&puppet)
         .start();
     gateway.until_ready_is(200).await;
     puppet.cannot_be_built(true);
@@ -135,10 +134,7 @@ async fn counts_fallen_actors_and_says_when_none_is_up() {
 async fn an_app_that_never_came_up_is_starting() {
     let puppet = Puppet::new();
     puppet.cannot_be_built(true);
-    let gateway = Setup::new()
-        .app("other", "type: log")
-        .own(puppet.app("app", json!({}), false))
-        .start();
+    let gateway = Setup::new().puppet(&puppet).start();
     assert_eq!(gateway.app_status("app").await["state"], "starting");
 }
 

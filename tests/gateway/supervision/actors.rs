@@ -114,7 +114,6 @@ async fn a_panic_harms_no_push_but_its_own() {
     let frail = Frail::default();
     let gateway = Setup::new()
         .section("runtime: {workers: 1}\ndelivery: {retry: {max_attempts: 1}}")
-        .app("other", "type: log")
         .own(frail.app(json!({})))
         .start();
     let held: Vec<_> = (0..10)
@@ -144,7 +143,6 @@ async fn an_actor_whose_pushes_never_end_is_rebuilt() {
     let frail = Frail::default();
     let gateway = Setup::new()
         .section("runtime: {workers: 1}\ndelivery: {deadline_seconds: 1}")
-        .app("other", "type: log")
         .own(frail.app(json!({})))
         .start();
     let hang: Vec<_> = (0..5)
@@ -167,7 +165,6 @@ async fn an_actor_whose_thread_stands_still_is_given_up_by_the_others() {
     let frail = Frail::default();
     let gateway = Setup::new()
         .section("runtime: {workers: 2}\ndelivery: {retry: {max_attempts: 1}}")
-        .app("other", "type: log")
         .own(frail.app(json!({ "pool": { "actors": 1 } })))
         .start();
     gateway.until_ready_is(200).await;

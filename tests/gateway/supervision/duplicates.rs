@@ -9,6 +9,22 @@ use crate::helpers::bodies::with;
 use crate::helpers::{Setup, TOKEN, TestGateway, apns, badge, event, event_to, until};
 use crate::puppet::Puppet;
 
+const DUPLICATES: &str = "peregrine_duplicates_total{app=\"app\"}";
+
+/// Waits until so many copies of events are known.
+async fn copies_are_known(gateway: &TestGateway, count: u64) {
+    until("the copies are known", async || {
+        (gateway.count(DUPLICATES).await == count).then_some(())
+    })
+    .await;
+}
+
+/// A gateway with a puppet.
+fn with_puppet() -> (TestGateway, Puppet) {
+    let puppet = Puppet::new();
+    (Setup::new().puppet(&puppet).start(), puppet)
+}
+
 #[tokio::test]
 async fn a_repeat_is_answered_and_not_sent() {
     let (apple, key) = apns();
@@ -28,12 +44,7 @@ async fn a_repeat_is_answered_and_not_sent() {
         .await
         .assert_rejects(&[]);
     assert_eq!((apple.count(), apple.accepted()), (2, 1));
-    assert_eq!(
-        gateway
-            .count("peregrine_duplicates_total{app=\"app\"}")
-            .await,
-        3
-    );
+    assert_eq!(gateway.count(DUPLICATES).await, 3);
     // Another event, another device of the same app.
     gateway
         .notify(&event("app", TOKEN, "$2"))
@@ -48,11 +59,7 @@ async fn a_repeat_is_answered_and_not_sent() {
 
 #[tokio::test]
 async fn what_was_dropped_is_not_taken_for_delivered() {
-    let puppet = Puppet::new();
-    let gateway = Setup::new()
-        .app("other", "type: log")
-        .own(puppet.app("app", json!({}), false))
-        .start();
+    let (gateway, puppet) = with_puppet();
     for _ in 0..2 {
         gateway
             .notify(&event("app", "dropped", "$1"))
@@ -76,13 +83,9 @@ async fn a_copy_waits_for_what_comes_of_the_first() {
         apple.answer_next(first);
         let first = gateway.begin(&body);
         apple.wait_for(seen + 1).await;
-        let duplicates = gateway.count("peregrine_duplicates_total").await;
+        let known = gateway.count(DUPLICATES).await;
         let copies = [(); 3].map(|()| gateway.begin(&body));
-        until("the copies are known", async || {
-            let now = gateway.count("peregrine_duplicates_total").await;
-            (now == duplicates + 3).then_some(())
-        })
-        .await;
+        copies_are_known(&gateway, known + 3).await;
         assert!(!first.is_finished());
         apple.close_all();
         let mut answers = vec![first.await.unwrap()];
@@ -108,17 +111,13 @@ async fn copies_hear_of_a_success_too() {
     let puppet = Puppet::new();
     let gateway = Setup::new()
         .section("runtime: {workers: 2}")
-        .app("other", "type: log")
         .own(puppet.app("app", json!({ "inflight_request_limit": 1 }), false))
         .start();
     let body = event("app", "held", "$1");
     let first = gateway.begin(&body);
     puppet.arrivals(1).await;
     let copy = gateway.begin(&body);
-    until("the copy is known", async || {
-        (gateway.count("peregrine_duplicates_total").await == 1).then_some(())
-    })
-    .await;
+    copies_are_known(&gateway, 1).await;
     assert!(
         !copy.is_finished(),
         "it needs no place in flight of its own"
@@ -160,11 +159,7 @@ async fn send_only(gateway: &TestGateway, body: &Value) -> TcpStream {
 
 #[tokio::test]
 async fn a_homeserver_that_hung_up_repeats_in_vain() {
-    let puppet = Puppet::new();
-    let gateway = Setup::new()
-        .app("other", "type: log")
-        .own(puppet.app("app", json!({}), false))
-        .start();
+    let (gateway, puppet) = with_puppet();
     let body = event("app", "held", "$1");
     let stream = send_only(&gateway, &body).await;
     puppet.arrivals(1).await;
@@ -176,19 +171,12 @@ async fn a_homeserver_that_hung_up_repeats_in_vain() {
 
 #[tokio::test]
 async fn a_copy_hears_what_came_of_a_first_whose_homeserver_hung_up() {
-    let puppet = Puppet::new();
-    let gateway = Setup::new()
-        .app("other", "type: log")
-        .own(puppet.app("app", json!({}), false))
-        .start();
+    let (gateway, puppet) = with_puppet();
     let body = event("app", "held", "$1");
     let first = send_only(&gateway, &body).await;
     puppet.arrivals(1).await;
     let copy = gateway.begin(&body);
-    until("the copy is known", async || {
-        (gateway.count("peregrine_duplicates_total").await == 1).then_some(())
-    })
-    .await;
+    copies_are_known(&gateway, 1).await;
     drop(first);
     // Long enough for the gateway to see that it is gone.
     for _ in 0..5 {

@@ -197,10 +197,7 @@ async fn a_full_app_sheds_and_memory_answers_on() {
 async fn what_could_not_be_delivered_before_its_deadline_is_not_let_in() {
     const PUSHES: usize = 3000;
     let crawling = Crawling::default();
-    let gateway = Setup::new()
-        .app("other", "type: log")
-        .own(crawling.app("app"))
-        .start();
+    let gateway = Setup::new().own(crawling.app("app")).start();
     let devices: Vec<String> = (0..PUSHES).map(|number| format!("key-{number}")).collect();
     let devices: Vec<(&str, &str)> = devices.iter().map(|key| ("app", key.as_str())).collect();
     let crowd = gateway.begin(&event_to(&devices, "$1"));
