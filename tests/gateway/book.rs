@@ -12,7 +12,7 @@ use loadtest::peers::webpush::{self, WebPush};
 use serde_json::{Value, json};
 
 use crate::helpers::bodies::{device, with};
-use crate::helpers::{Hears, Setup, TestGateway, apns, event, fcm};
+use crate::helpers::{Hears, PRIVATE, Setup, TestGateway, apns, event, fcm};
 
 const APP: &str = "app";
 
@@ -23,9 +23,6 @@ const BELIEVING: &str = "delivery: {\
     circuit_breaker: {failures: 1000000}, \
     mass_rejection_guard: {min_pushes: 1000000}}\n\
     runtime: {workers: 1}";
-
-/// Push servers of tests are on loopback.
-const PRIVATE: &str = "allow_private_addresses: true";
 
 /// A row of a table.
 struct Row {

@@ -20,7 +20,7 @@ pub(crate) use bodies::{badge, event, event_to};
 pub(crate) use gateway::TestGateway;
 pub(crate) use http::{Answer, Hears, Line, request};
 pub(crate) use peers::{TOKEN, TOKEN_HEX, TOPIC, apns, apns_with, fcm};
-pub(crate) use setup::{OwnApp, Setup};
+pub(crate) use setup::{OwnApp, PRIVATE, Setup};
 
 /// Far longer than anything here takes: a hanging test ends with a message.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,7 +2,6 @@
 
 mod events;
 mod faults;
-
 mod pushkeys;
 mod server;
 mod store;

@@ -6,13 +6,10 @@ mod outcomes;
 use loadtest::peers::unifiedpush::{Endpoint, UnifiedPush};
 use serde_json::{Value, json};
 
-use crate::helpers::bodies::with;
-use crate::helpers::{Setup, TestGateway, badge, event, request};
+use crate::helpers::bodies::{addressed, with};
+use crate::helpers::{PRIVATE, Setup, TestGateway, badge, event, request};
 
 const APP: &str = "app.phone";
-
-/// Push servers of tests are on loopback.
-const PRIVATE: &str = "allow_private_addresses: true";
 
 /// A configuration with one app.
 fn setup(keys: &str) -> Setup {
@@ -22,17 +19,7 @@ fn setup(keys: &str) -> Setup {
 
 /// An event notification to an endpoint, with members of its `data` added.
 fn push(to: &Endpoint, event_id: &str, data: &Value) -> Value {
-    addressed(event(APP, &to.url, event_id), to, data)
-}
-
-/// Gives a notification's device what the phone put into its pusher.
-fn addressed(mut notification: Value, to: &Endpoint, data: &Value) -> Value {
-    let device = &mut notification["notification"]["devices"][0];
-    device["data"] = to.data();
-    for (key, value) in data.as_object().into_iter().flatten() {
-        device["data"][key] = value.clone();
-    }
-    notification
+    addressed(event(APP, &to.url, event_id), to.data(), data)
 }
 
 #[tokio::test]

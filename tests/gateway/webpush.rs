@@ -6,27 +6,14 @@ mod outcomes;
 use loadtest::peers::webpush::{Options, Subscription, WebPush};
 use serde_json::{Value, json};
 
-use crate::helpers::bodies::with;
-use crate::helpers::{Setup, badge, event};
+use crate::helpers::bodies::{addressed, with};
+use crate::helpers::{PRIVATE, Setup, badge, event};
 
 const APP: &str = "app.web";
 
-/// Push servers of tests are on loopback.
-const PRIVATE: &str = "allow_private_addresses: true";
-
 /// An event notification to a subscription, with members of its `data` added.
 fn push(to: &Subscription, event_id: &str, data: &Value) -> Value {
-    addressed(event(APP, &to.p256dh, event_id), to, data)
-}
-
-/// Gives a notification's device the subscription's data.
-fn addressed(mut notification: Value, to: &Subscription, data: &Value) -> Value {
-    let device = &mut notification["notification"]["devices"][0];
-    device["data"] = to.data();
-    for (key, value) in data.as_object().into_iter().flatten() {
-        device["data"][key] = value.clone();
-    }
-    notification
+    addressed(event(APP, &to.p256dh, event_id), to.data(), data)
 }
 
 #[tokio::test]
@@ -92,7 +79,7 @@ async fn a_client_may_want_events_only() {
     let service = WebPush::start(&Options::default());
     let gateway = Setup::new().webpush(APP, PRIVATE).start();
     let to = service.subscribe();
-    let counts = |data| addressed(badge(APP, &to.p256dh, 3), &to, &data);
+    let counts = |data| addressed(badge(APP, &to.p256dh, 3), to.data(), &data);
     let answer = gateway
         .notify(&counts(json!({ "events_only": true })))
         .await;

@@ -116,6 +116,16 @@ pub(crate) fn with(mut body: Value, changed: &Value) -> Value {
     body
 }
 
+/// Gives a notification's device what a client put into its pusher's `data`, and `more`.
+pub(crate) fn addressed(mut body: Value, data: Value, more: &Value) -> Value {
+    let device = &mut body["notification"]["devices"][0];
+    device["data"] = data;
+    for (key, value) in more.as_object().into_iter().flatten() {
+        device["data"][key] = value.clone();
+    }
+    body
+}
+
 impl TestGateway {
     /// Sends one event to each of these devices, all at once.
     pub(crate) async fn burst(

@@ -16,6 +16,9 @@ use tempfile::TempDir;
 use super::TestGateway;
 use super::peers::TOPIC;
 
+/// Lets push services be on loopback.
+pub(crate) const PRIVATE: &str = "allow_private_addresses: true";
+
 /// A configuration in the making.
 pub(crate) struct Setup {
     folder: TempDir,

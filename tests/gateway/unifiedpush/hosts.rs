@@ -4,8 +4,8 @@ use loadtest::peers::Answer;
 use loadtest::peers::unifiedpush::UnifiedPush;
 use serde_json::Value;
 
-use super::{APP, PRIVATE, push, setup};
-use crate::helpers::{Setup, TestGateway, event};
+use super::{APP, push, setup};
+use crate::helpers::{PRIVATE, Setup, TestGateway, event};
 use crate::webpush::hosts::inside;
 
 /// Sends one event to an endpoint and asserts that it is dropped unsent, its pusher kept.

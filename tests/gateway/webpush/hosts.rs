@@ -7,10 +7,10 @@ use loadtest::peers::Answer;
 use loadtest::peers::webpush::{Options, WebPush};
 use serde_json::{Value, json};
 
-use super::{APP, PRIVATE, push};
+use super::{APP, push};
 use crate::helpers::bodies::EAGER;
 use crate::helpers::proxy::Proxy;
-use crate::helpers::{Setup, TestGateway};
+use crate::helpers::{PRIVATE, Setup, TestGateway};
 
 /// Every way to name the peer on this port, and other places inside.
 pub(crate) fn inside(port: u16) -> Vec<String> {

@@ -4,9 +4,9 @@ use loadtest::peers::webpush::{Options, WebPush};
 use loadtest::peers::{Answer, Received};
 use serde_json::{Value, json};
 
-use super::{APP, PRIVATE, push};
+use super::{APP, push};
 use crate::helpers::bodies::{EAGER, with};
-use crate::helpers::{Hears, Setup};
+use crate::helpers::{Hears, PRIVATE, Setup};
 
 /// Answers to one push, the requests that are made, what is heard, and the reason of the alarm.
 type Row = (Vec<Answer>, usize, Hears, &'static str);

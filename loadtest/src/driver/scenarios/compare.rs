@@ -37,7 +37,6 @@ pub(super) fn compare(
     options: &Options,
     progress: &Progress,
     candidates: &[Candidate],
-    rounds: usize,
     length: Duration,
     findings: &mut Findings,
 ) -> io::Result<Vec<Result>> {
@@ -46,13 +45,13 @@ pub(super) fn compare(
         progress.run(&candidate.setup.name);
         rigs.push(Rig::start(options, &candidate.setup)?);
     }
-    let whole = length * u32::try_from(rounds * candidates.len()).unwrap_or(u32::MAX);
+    let whole = length * u32::try_from(options.rounds * candidates.len()).unwrap_or(u32::MAX);
     let mut watches: Vec<Watch<'_>> = rigs
         .iter()
         .map(|rig| Watch::new(rig, progress, whole))
         .collect();
     let mut phases: Vec<Vec<Phase>> = vec![Vec::new(); candidates.len()];
-    for round in 1..=rounds {
+    for round in 1..=options.rounds {
         for (at, candidate) in candidates.iter().enumerate() {
             progress.run(&candidate.setup.name);
             let watch = &mut watches[at];

@@ -5,6 +5,7 @@
 //! each connection had under way (coordinated omission).
 
 use std::io;
+use std::time::Duration;
 
 use super::steady::{self, CONNECTIONS, PATIENCE, SECONDS};
 use crate::driver::clients::Plan;
@@ -13,10 +14,10 @@ use crate::driver::options::Options;
 use crate::driver::progress::Progress;
 use crate::driver::report::{Doubles, Findings, Run};
 use crate::driver::rig::{Rig, Setup};
-use crate::driver::watch::Watch;
+use crate::driver::watch::{Phase, Timeline, Watch};
 
 /// Connections for a rate: some are always free.
-pub(super) const PACED_CONNECTIONS: usize = 512;
+const PACED_CONNECTIONS: usize = 512;
 
 /// Runs the scenario.
 pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings> {
@@ -27,21 +28,13 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     let mut rig = Rig::start(options, &setup)?;
     let length = options.seconds_or(SECONDS);
     let mut findings = Findings::default();
-    let mut watch = Watch::new(&rig, progress, 2 * options.warmup() + length);
-    let rate = match options.rate {
-        Some(rate) => rate,
-        None => half_of_capacity(options, &rig, &mut watch, &mut findings)?,
-    };
-    let connections = options.connections.unwrap_or(PACED_CONNECTIONS);
-    let load = rig.load(Plan::Paced { rate }, connections)?;
-    watch.phase(&load, "warm-up", options.warmup(), false);
-    let measured = watch.phase(&load, "fixed rate", length, true);
-    watch.settle(load, "the rest", PATIENCE)?;
-    let timeline = watch.end();
+    let paced = paced(options, progress, &rig, "fixed rate", length, &mut findings)?;
+    let (rate, measured) = (paced.rate, paced.measured);
     findings.method.push(format!(
-        "fixed rate of {rate:.0} notifications a second over {connections} keep-alive connections; \
+        "fixed rate of {rate:.0} notifications a second over {} keep-alive connections; \
          latency counts from when each was due (corrected for coordinated omission); {:.1} s after \
          {:.1} s of warm-up",
+        paced.connections,
         length.as_secs_f64(),
         options.warmup,
     ));
@@ -67,12 +60,54 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         ),
         "in the latency above, though not the gateway's doing",
     );
-    findings.keep(Run::close("latency", &mut rig, timeline)?, Doubles::Never);
+    findings.keep(
+        Run::close("latency", &mut rig, paced.timeline)?,
+        Doubles::Never,
+    );
     Ok(findings)
 }
 
+/// What a fixed rate brought.
+pub(super) struct Paced {
+    /// Notifications a second.
+    pub(super) rate: f64,
+    /// Over so many connections.
+    pub(super) connections: usize,
+    /// What was seen after the warm-up.
+    pub(super) measured: Phase,
+    /// All that was seen.
+    pub(super) timeline: Timeline,
+}
+
+/// Sends at the rate that was asked for, else at half of the capacity, for `length` after a warm-up.
+pub(super) fn paced(
+    options: &Options,
+    progress: &Progress,
+    rig: &Rig,
+    name: &str,
+    length: Duration,
+    findings: &mut Findings,
+) -> io::Result<Paced> {
+    let mut watch = Watch::new(rig, progress, 2 * options.warmup() + length);
+    let rate = match options.rate {
+        Some(rate) => rate,
+        None => half_of_capacity(options, rig, &mut watch, findings)?,
+    };
+    let connections = options.connections.unwrap_or(PACED_CONNECTIONS);
+    let load = rig.load(Plan::Paced { rate }, connections)?;
+    watch.phase(&load, "warm-up", options.warmup(), false);
+    let measured = watch.phase(&load, name, length, true);
+    watch.settle(load, "the rest", PATIENCE)?;
+    Ok(Paced {
+        rate,
+        connections,
+        measured,
+        timeline: watch.end(),
+    })
+}
+
 /// Measures the capacity, and returns half of it.
-pub(super) fn half_of_capacity(
+fn half_of_capacity(
     options: &Options,
     rig: &Rig,
     watch: &mut Watch<'_>,

@@ -81,14 +81,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         .collect();
     let length = options.seconds_or(SECONDS);
     let mut findings = Findings::default();
-    let results = compare(
-        options,
-        progress,
-        &candidates,
-        options.rounds,
-        length,
-        &mut findings,
-    )?;
+    let results = compare(options, progress, &candidates, length, &mut findings)?;
     findings.method = vec![
         format!(
             "{} rounds, the settings taking turns of {:.1} s; medians; base is 1 worker, \

@@ -3,15 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use super::latency::{PACED_CONNECTIONS, half_of_capacity};
-use super::steady::{self, PATIENCE};
-use crate::driver::clients::Plan;
+use super::latency::paced;
+use super::steady;
 use crate::driver::figures::{median, ratio, seconds};
 use crate::driver::options::Options;
 use crate::driver::progress::Progress;
 use crate::driver::report::{Doubles, Findings, Run};
 use crate::driver::rig::{Rig, Setup};
-use crate::driver::watch::{Sample, Watch};
+use crate::driver::watch::Sample;
 
 /// How long it lasts if nothing is said.
 const MINUTES: f64 = 10.0;
@@ -29,17 +28,8 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     };
     let mut rig = Rig::start(options, &setup)?;
     let mut findings = Findings::default();
-    let mut watch = Watch::new(&rig, progress, length);
-    let rate = match options.rate {
-        Some(rate) => rate,
-        None => half_of_capacity(options, &rig, &mut watch, &mut findings)?,
-    };
-    let connections = options.connections.unwrap_or(PACED_CONNECTIONS);
-    let load = rig.load(Plan::Paced { rate }, connections)?;
-    watch.phase(&load, "warm-up", options.warmup(), false);
-    let measured = watch.phase(&load, "soak", length, true);
-    watch.settle(load, "the rest", PATIENCE)?;
-    let timeline = watch.end();
+    let paced = paced(options, progress, &rig, "soak", length, &mut findings)?;
+    let (rate, connections, measured) = (paced.rate, paced.connections, paced.measured);
     findings.method.push(format!(
         "fixed rate of {rate:.0} notifications a second for {minutes} minute(s) over {connections} \
          connections; latency counts from when each was due"
@@ -51,13 +41,17 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         &measured,
         "from when it was due to its answer",
     );
-    let samples: Vec<&Sample> = timeline
+    let samples: Vec<&Sample> = paced
+        .timeline
         .samples
         .iter()
         .filter(|it| it.at > measured.from)
         .collect();
     growth(&mut findings, &samples, seconds(length));
-    findings.keep(Run::close("soak", &mut rig, timeline)?, Doubles::Never);
+    findings.keep(
+        Run::close("soak", &mut rig, paced.timeline)?,
+        Doubles::Never,
+    );
     Ok(findings)
 }
 

@@ -197,7 +197,6 @@ impl Tuning<'_> {
             self.options,
             self.progress,
             &candidates,
-            self.options.rounds,
             self.options.seconds_or(SECONDS),
             &mut self.findings,
         )?;
