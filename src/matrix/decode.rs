@@ -8,7 +8,7 @@
 
 use serde_json::value::RawValue;
 
-use super::draft::{Draft, DraftDevice};
+use super::draft::Draft;
 use super::scan::{NotJson, Scan, Value};
 use super::{Device, Notification, NotifyRequest, Text};
 
@@ -87,7 +87,7 @@ fn body_of(draft: &mut Draft<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
 }
 
 fn notification(draft: &mut Draft<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
-    (draft.notification, draft.devices) = (None, None);
+    (draft.has_notification, draft.has_devices) = (false, false);
     let start = scan.token();
     if !scan.begin_object() {
         return null_or(scan, start, || {
@@ -120,27 +120,31 @@ fn notification(draft: &mut Draft<'_>, scan: &mut Scan<'_>) -> Result<(), Fault>
             _ => drop(scan.value()?),
         }
     }
-    draft.notification = Some(it);
+    draft.request.notification = it;
+    draft.has_notification = true;
     Ok(())
 }
 
 fn devices(draft: &mut Draft<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
-    draft.devices = None;
+    draft.request.devices.clear();
+    (draft.has_devices, draft.missing) = (false, None);
     let start = scan.token();
     if !scan.begin_list() {
         return null_or(scan, start, || {
             "a list in `notification.devices` is expected".to_owned()
         });
     }
-    let mut devices = Vec::with_capacity(1);
+    // Homeservers send one.
+    draft.request.devices.reserve_exact(1);
     while scan.next_element()? {
-        devices.push(device(draft, devices.len(), scan)?);
+        device(draft, scan)?;
     }
-    draft.devices = Some(devices);
+    draft.has_devices = true;
     Ok(())
 }
 
-fn device(draft: &mut Draft<'_>, i: usize, scan: &mut Scan<'_>) -> Result<DraftDevice, Fault> {
+fn device(draft: &mut Draft<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
+    let i = draft.request.devices.len();
     let start = scan.token();
     if !scan.begin_object() {
         let wrong = format!("`notification.devices[{i}]` is not an object");
@@ -160,11 +164,17 @@ fn device(draft: &mut Draft<'_>, i: usize, scan: &mut Scan<'_>) -> Result<DraftD
         }
     }
     it.raw = draft.keep_json(scan.since(start));
-    Ok(DraftDevice {
-        app_id: app_id?,
-        pushkey: pushkey?,
-        device: it,
-    })
+    for (name, text, place) in [
+        ("app_id", app_id?, &mut it.app_id),
+        ("pushkey", pushkey?, &mut it.pushkey),
+    ] {
+        match text {
+            Some(text) => *place = text,
+            None => drop(draft.missing.get_or_insert((i, name))),
+        }
+    }
+    draft.request.devices.push(it);
+    Ok(())
 }
 
 /// Reads a member that has to be there; what it is instead of a string is told later.

@@ -7,8 +7,7 @@ use std::borrow::Cow;
 
 use super::scan::{NotJson, Quoted, Scan, Value};
 use super::{
-    Counts, DecodeError, Device, IgnoredField, Json, Notification, NotifyRequest, Priority,
-    PusherData, Text, Tweaks,
+    Counts, DecodeError, IgnoredField, Json, NotifyRequest, Priority, PusherData, Text, Tweaks,
 };
 
 /// The largest integer Matrix allows in JSON: 2^53 - 1
@@ -24,54 +23,42 @@ const DEFAULT_SOUND: Text = Text::from_static("default");
 /// What has been read so far.
 pub(super) struct Draft<'a> {
     body: &'a Text,
-    pub(super) notification: Option<Notification>,
-    pub(super) devices: Option<Vec<DraftDevice>>,
-    pub(super) ignored: Vec<IgnoredField>,
-}
-
-pub(super) struct DraftDevice {
-    pub(super) app_id: Option<Text>,
-    pub(super) pushkey: Option<Text>,
-    pub(super) device: Device,
+    /// Filled where it stays: it is too large to be moved about.
+    pub(super) request: NotifyRequest,
+    pub(super) has_notification: bool,
+    pub(super) has_devices: bool,
+    /// The first device that lacks something, and what.
+    pub(super) missing: Option<(usize, &'static str)>,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(body: &'a Text) -> Self {
         Self {
             body,
-            notification: None,
-            devices: None,
-            ignored: Vec::new(),
+            request: NotifyRequest::default(),
+            has_notification: false,
+            has_devices: false,
+            missing: None,
         }
     }
 
     pub(super) fn finish(self) -> Result<NotifyRequest, DecodeError> {
-        let missing = |name: &str| DecodeError::MissingParam(name.to_owned());
-        let notification = self.notification.ok_or_else(|| missing("notification"))?;
-        let drafts = self
-            .devices
-            .ok_or_else(|| missing("notification.devices"))?;
-        if drafts.is_empty() {
+        let missing = |name: &str| Err(DecodeError::MissingParam(name.to_owned()));
+        if !self.has_notification {
+            return missing("notification");
+        }
+        if !self.has_devices {
+            return missing("notification.devices");
+        }
+        if self.request.devices.is_empty() {
             return Err(DecodeError::InvalidParam(
                 "`notification.devices` is empty: name at least one device".to_owned(),
             ));
         }
-        let mut devices = Vec::with_capacity(drafts.len());
-        for (i, draft) in drafts.into_iter().enumerate() {
-            let mut device = draft.device;
-            device.app_id = draft
-                .app_id
-                .ok_or_else(|| missing(&format!("notification.devices[{i}].app_id")))?;
-            device.pushkey = draft
-                .pushkey
-                .ok_or_else(|| missing(&format!("notification.devices[{i}].pushkey")))?;
-            devices.push(device);
+        if let Some((i, name)) = self.missing {
+            return missing(&format!("notification.devices[{i}].{name}"));
         }
-        Ok(NotifyRequest {
-            notification,
-            devices,
-            ignored: self.ignored,
-        })
+        Ok(self.request)
     }
 
     /// Shares the body's bytes where the JSON had no escapes.
@@ -89,8 +76,9 @@ impl<'a> Draft<'a> {
     /// Takes a value of the wrong type as absent.
     fn ignore<T>(&mut self, field: &'static str, value: Value<'_>) -> Option<T> {
         let field = IgnoredField(field);
-        if value != Value::Null && !self.ignored.contains(&field) {
-            self.ignored.push(field);
+        let ignored = &mut self.request.ignored;
+        if value != Value::Null && !ignored.contains(&field) {
+            ignored.push(field);
         }
         None
     }

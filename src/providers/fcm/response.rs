@@ -30,11 +30,13 @@ pub(super) enum Verdict {
 
 /// Says what an answer means.
 pub(super) fn classify(response: &Response, now: SystemTime) -> Verdict {
+    if response.status.is_success() {
+        return Verdict::Settled(Outcome::Accepted);
+    }
     let status = response.status.as_u16();
     let error = ApiError::read(&response.body);
     let wait = || retry_after(&response.headers, now).or_else(|| error.retry_delay());
     let outcome = match status {
-        200..=299 => Outcome::Accepted,
         400 | 404 if error.names_dead_apns_token() => {
             Outcome::Rejected(Cause::new("APNS_TOKEN_DEAD"))
         }
