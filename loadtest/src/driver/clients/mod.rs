@@ -18,7 +18,7 @@ use crate::peers::Ledger;
 pub(crate) use tally::{Counts, Tally, histogram};
 
 /// How often a thread looks what is due. Finer than a timer of tokio, which knows milliseconds.
-const TICK: Duration = Duration::from_micros(500);
+pub(crate) const TICK: Duration = Duration::from_micros(500);
 
 /// Files that are open besides connections: peers, gateway, runtimes.
 const OTHER_FILES: usize = 128;

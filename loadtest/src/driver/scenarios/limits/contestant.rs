@@ -1,5 +1,6 @@
 //! One process that is measured, and its turn at work.
 
+use std::fmt;
 use std::io;
 use std::process::Command;
 use std::thread::sleep;
@@ -73,9 +74,28 @@ pub(super) struct Measured {
     pub(super) per_second: f64,
 }
 
+/// How much there is to do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Pace {
+    /// As much as each can do.
+    Full,
+    /// So many pushes a second.
+    Same(f64),
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("each at its full speed"),
+            Self::Same(rate) => write!(f, "all at {rate:.0} pushes/s"),
+        }
+    }
+}
+
 /// A turn at work.
 pub(super) struct Turn {
     pub(super) name: String,
+    pub(super) pace: Pace,
     pub(super) connections: usize,
     /// Load before it is measured.
     pub(super) warmup: Duration,
@@ -83,9 +103,16 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    fn plan(&self) -> Plan {
+        match self.pace {
+            Pace::Full => Plan::Closed,
+            Pace::Same(rate) => Plan::Paced { rate },
+        }
+    }
+
     /// Has homeservers send to a gateway.
     pub(super) fn gateway(&self, rig: &Rig, watch: &mut Watch<'_>) -> io::Result<Measured> {
-        let load = rig.load(Plan::Closed, self.connections)?;
+        let load = rig.load(self.plan(), self.connections)?;
         watch.phase(&load, "warm-up", self.warmup, false);
         let phase = watch.phase(&load, &self.name, self.length, true);
         watch.settle(load, "the rest", PATIENCE)?;
@@ -97,7 +124,10 @@ impl Turn {
 
     /// Has homeservers send to a process that is no gateway.
     pub(super) fn taking(&self, taking: &Taking) -> io::Result<Measured> {
-        let load = Load::start(&taking.order)?;
+        let load = Load::start(&Order {
+            plan: self.plan(),
+            ..taking.order.clone()
+        })?;
         sleep(self.warmup);
         load.take();
         let arrived = || taking.peer.as_ref().map(Peer::accepted);
@@ -122,6 +152,10 @@ impl Turn {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bare", "send"]);
         let first = peer.accepted();
+        let recipe = match self.pace {
+            Pace::Full => recipe.clone(),
+            Pace::Same(rate) => recipe.paced(rate),
+        };
         let process = Process::start(command, Some(&recipe.to_json()?))?;
         let started = Instant::now();
         while peer.accepted() == first {

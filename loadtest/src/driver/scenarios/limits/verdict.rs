@@ -1,6 +1,6 @@
 //! Medians, spreads, multiples of the floor, and the goals.
 
-use super::contestant::{Kind, Measured};
+use super::contestant::{Kind, Measured, Pace};
 use crate::driver::figures::{median, ratio};
 use crate::driver::options::Kind as Provider;
 use crate::driver::report::{Findings, Table};
@@ -58,18 +58,18 @@ impl Row {
     }
 }
 
-/// Compares the contestants.
-pub(super) fn findings(rows: &[Row]) -> Findings {
+/// Compares the contestants, all of which were given work at this pace.
+pub(super) fn compare(rows: &[Row], pace: Pace, findings: &mut Findings) {
     let cost = |kind: Kind| rows.iter().find(|row| row.kind == kind).map(|row| row.cost);
     // What a push costs at least: taking it and sending it.
     let floor = |provider| Some(cost(Kind::Accept)? + cost(Kind::Send(provider))?);
-    let mut findings = Findings::default();
     for (provider, name) in [
         (Provider::Apns, "floor of APNs"),
         (Provider::Fcm, "floor of FCM"),
     ] {
         if let Some(floor) = floor(provider) {
-            findings.figure(name, format!("{floor:.1} µs"), "taking + sending");
+            let note = format!("taking + sending, {pace}");
+            findings.figure(name, format!("{floor:.1} µs"), &note);
         }
     }
     // The goals: the gateway with a provider, what it is compared with, and how many times that it
@@ -100,15 +100,14 @@ pub(super) fn findings(rows: &[Row]) -> Findings {
         };
         let times = ratio(cost, least);
         let met = if times <= allowed { "met" } else { "missed" };
-        let note = format!("goal: at most {allowed:.2}, {met}");
+        let note = format!("{pace}; goal: at most {allowed:.2}, {met}");
         findings.figure(name, format!("{times:.2} ×"), &note);
     }
     let head = ["process", "µs/push", "least..most", "pushes/s", "per CPU s"];
     findings.tables.push(Table {
-        title: "medians".to_owned(),
+        title: format!("medians, {pace}"),
         head: head.map(str::to_owned).to_vec(),
         rows: rows.iter().map(Row::cells).collect(),
         best: None,
     });
-    findings
 }

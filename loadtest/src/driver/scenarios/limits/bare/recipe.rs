@@ -26,6 +26,8 @@ pub(in super::super) struct Recipe {
     pub(super) subscriber: Option<Subscriber>,
     /// Requests under way at once.
     pub(super) in_flight: usize,
+    /// Requests a second; as many as there can be, if nothing is said.
+    pub(super) rate: Option<f64>,
 }
 
 /// A browser, for which every body is sealed anew.
@@ -66,7 +68,16 @@ impl Recipe {
                 .map(|(p256dh, auth)| Subscriber::new(p256dh, auth))
                 .transpose()?,
             in_flight,
+            rate: None,
         })
+    }
+
+    /// Returns the recipe for so many requests a second.
+    pub(in super::super) fn paced(&self, rate: f64) -> Self {
+        Self {
+            rate: Some(rate),
+            ..self.clone()
+        }
     }
 
     /// Reads one, as [`Self::to_json`] writes it.

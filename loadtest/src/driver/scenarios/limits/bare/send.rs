@@ -12,12 +12,15 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, interval};
 use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 
 use super::Recipe;
 use super::seal::seal;
+use crate::driver::clients::TICK;
 
 /// The plaintext of a sealed body: what the gateway makes of a notification with ids only.
 const MESSAGE: &[u8] = br#"{"room_id":"!seRlOToAiznowdPAgDH9KQzrF3Zp4YufJhIkRZTyir4","event_id":"$0000000000000000000000000000000000000000000","unread":3,"prio":"high"}"#;
@@ -38,10 +41,20 @@ pub(super) async fn run(recipe: Recipe) -> io::Result<()> {
     // The first alone: APNs allows more streams only after it.
     template.exchange(&sender).await?;
     let mut tasks = JoinSet::new();
+    let due = template.recipe.rate.map(|rate| {
+        let due = Rc::new(Semaphore::new(0));
+        tokio::task::spawn_local(pace(due.clone(), rate));
+        due
+    });
     for _ in 0..template.recipe.in_flight {
-        let (template, sender) = (template.clone(), sender.clone());
+        let (template, sender, due) = (template.clone(), sender.clone(), due.clone());
         tasks.spawn_local(async move {
             loop {
+                if let Some(due) = &due
+                    && let Ok(permit) = due.acquire().await
+                {
+                    permit.forget();
+                }
                 if let Err(error) = template.exchange(&sender).await {
                     return error;
                 }
@@ -52,6 +65,24 @@ pub(super) async fn run(recipe: Recipe) -> io::Result<()> {
     match tasks.join_next().await {
         Some(Ok(error)) => Err(error),
         _ => Err(io::Error::other("a task panicked")),
+    }
+}
+
+/// Makes so many requests due each second, some every tick as the homeservers' clients do. A timer
+/// of tokio is coarser than their ticks, so that more are due at once here: that favours the floor.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a handful, and never negative"
+)]
+async fn pace(due: Rc<Semaphore>, rate: f64) {
+    let (mut ticks, began) = (interval(TICK), Instant::now());
+    let mut made = 0;
+    loop {
+        ticks.tick().await;
+        let all = (began.elapsed().as_secs_f64() * rate) as usize;
+        due.add_permits(all - made);
+        made = all;
     }
 }
 
