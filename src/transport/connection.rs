@@ -20,6 +20,10 @@ use super::{ConnectionId, Failure, Response, Sent, TransportError};
 /// Most requests at once, whatever the peer allows.
 const MAX_STREAMS: usize = 1000;
 
+/// Most bytes of a body in one frame. h2 writes one of more bytes than these to the socket by itself
+/// ([`super::Stream`] says why), and many of fewer bytes together.
+const MAX_PIECE: usize = 1023;
+
 /// Most streams reset without an answer between them. Peers take more for an attack and close the
 /// connection (CVE-2023-44487; the h2 crate's servers at 20), and one that stays silent to so many
 /// is no longer worth using.
@@ -98,7 +102,7 @@ impl Connection {
 
     /// Sends a request, which h2 writes as soon as it can.
     pub(super) fn begin(&self, request: Request<Bytes>) -> Result<Answer<'_>, TransportError> {
-        let (head, body) = self.address(request);
+        let (head, mut body) = self.address(request);
         // A clone, since h2 lets each handle have only one request it has not yet written.
         let mut sender = self.sender.borrow().clone();
         let (response, mut stream) = sender
@@ -107,6 +111,12 @@ impl Connection {
         drop(sender);
         if !body.is_empty() {
             // h2 keeps the body and writes it as the peer's window allows.
+            while body.len() > MAX_PIECE {
+                let piece = body.split_to(MAX_PIECE);
+                stream
+                    .send_data(piece, false)
+                    .map_err(|error| self.lost(&error))?;
+            }
             stream
                 .send_data(body, true)
                 .map_err(|error| self.lost(&error))?;
