@@ -6,12 +6,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{
-    DeserializeSeed, Deserializer as _, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
-use serde_json::value::RawValue;
+use serde::Deserializer as _;
+use serde::de::{Error, Visitor};
 
 use super::Text;
+use super::scan::{Scan, Value};
 
 /// A JSON value as the text it came in, known to be well-formed.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -26,7 +25,7 @@ impl Json {
     /// Parses any JSON text; `None` when it is not well-formed.
     pub fn parse(text: impl Into<Text>) -> Option<Self> {
         let text = text.into();
-        serde_json::from_str::<&RawValue>(&text).ok()?;
+        Raw::parse(&text)?;
         Some(Self(text))
     }
 
@@ -41,12 +40,12 @@ impl Json {
     }
 
     /// Returns the members of an object in order, of duplicate keys the last; empty for all else.
-    pub fn members(&self) -> Vec<(Cow<'_, str>, &RawValue)> {
+    pub fn members(&self) -> Vec<(Cow<'_, str>, Raw<'_>)> {
         members(&self.0)
     }
 
     /// Returns one member of an object.
-    pub fn get(&self, key: &str) -> Option<&RawValue> {
+    pub fn get(&self, key: &str) -> Option<Raw<'_>> {
         get(&self.0, key)
     }
 
@@ -68,18 +67,103 @@ impl fmt::Debug for Json {
     }
 }
 
+/// A JSON value inside of a text, known to be well-formed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    /// Parses any JSON text; `None` when it is not well-formed.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut scan = Scan::new(text);
+        let value = next(&mut scan)?;
+        scan.end().is_ok().then_some(value)
+    }
+
+    /// Returns the JSON text.
+    pub fn get(self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Debug for Raw<'_> {
+    /// Content never reaches a log: only its size is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Raw({} bytes)", self.0.len())
+    }
+}
+
+/// Passes the next value and returns it.
+fn next<'a>(scan: &mut Scan<'a>) -> Option<Raw<'a>> {
+    let start = scan.token();
+    scan.value().ok()?;
+    Some(Raw(scan.since(start)))
+}
+
 /// Returns a JSON string's value; `None` for every other type.
 #[must_use]
-pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    let json = value.get();
-    if !json.starts_with('"') {
+pub fn text(value: Raw<'_>) -> Option<Cow<'_, str>> {
+    match Scan::new(value.0).value() {
+        Ok(Value::Text(text)) => Some(text.text()),
+        _ => None,
+    }
+}
+
+/// Returns the members of a JSON object in order, of duplicate keys the last; empty for all else.
+#[must_use]
+pub fn members(json: &str) -> Vec<(Cow<'_, str>, Raw<'_>)> {
+    members_up_to(json, usize::MAX).unwrap_or_default()
+}
+
+/// Like [`members`]; `None` if there are more than `most` (duplicates counted) or no object.
+#[must_use]
+pub fn members_up_to(json: &str, most: usize) -> Option<Vec<(Cow<'_, str>, Raw<'_>)>> {
+    let mut scan = Scan::new(json);
+    if !scan.begin_object() {
         return None;
     }
-    let inner = json.get(1..json.len().checked_sub(1)?)?;
-    if !inner.contains('\\') {
-        return Some(Cow::Borrowed(inner));
+    let mut members = Vec::new();
+    // Linear even for thousands of keys: duplicates are found by one sort at the end.
+    while let Some(key) = scan.next_key().ok()? {
+        if members.len() == most {
+            return None;
+        }
+        members.push((key.text(), next(&mut scan)?));
     }
-    Some(unescaped(json))
+    Some(last_of_duplicates(members))
+}
+
+/// Returns the elements of a JSON array; `None` if there are more than `most` or no array.
+#[must_use]
+pub fn elements_up_to(json: &str, most: usize) -> Option<Vec<Raw<'_>>> {
+    let mut scan = Scan::new(json);
+    if !scan.begin_list() {
+        return None;
+    }
+    let mut elements = Vec::new();
+    while scan.next_element().ok()? {
+        if elements.len() == most {
+            return None;
+        }
+        elements.push(next(&mut scan)?);
+    }
+    Some(elements)
+}
+
+/// Returns one member of a JSON object, of duplicate keys the last.
+#[must_use]
+pub fn get<'a>(json: &'a str, key: &str) -> Option<Raw<'a>> {
+    let mut scan = Scan::new(json);
+    if !scan.begin_object() {
+        return None;
+    }
+    let mut found = None;
+    while let Some(name) = scan.next_key().ok()? {
+        let value = next(&mut scan)?;
+        if name.text() == key {
+            found = Some(value);
+        }
+    }
+    found
 }
 
 /// Returns what a well-formed JSON string means.
@@ -88,34 +172,7 @@ pub(super) fn unescaped(json: &str) -> Cow<'_, str> {
     de.deserialize_bytes(StringBytes).unwrap_or_default()
 }
 
-/// Returns the members of a JSON object in order, of duplicate keys the last; empty for all else.
-#[must_use]
-pub fn members(json: &str) -> Vec<(Cow<'_, str>, &RawValue)> {
-    members_up_to(json, usize::MAX).unwrap_or_default()
-}
-
-/// Like [`members`]; `None` if there are more than `most` (duplicates counted) or no object.
-#[must_use]
-pub fn members_up_to(json: &str, most: usize) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
-    let mut de = serde_json::Deserializer::from_str(json);
-    de.deserialize_map(Members { most }).ok()
-}
-
-/// Returns the elements of a JSON array; `None` if there are more than `most` or no array.
-#[must_use]
-pub fn elements_up_to(json: &str, most: usize) -> Option<Vec<&RawValue>> {
-    let mut de = serde_json::Deserializer::from_str(json);
-    de.deserialize_seq(Elements { most }).ok()
-}
-
-/// Returns one member of a JSON object, of duplicate keys the last.
-#[must_use]
-pub fn get<'a>(json: &'a str, key: &str) -> Option<&'a RawValue> {
-    let mut de = serde_json::Deserializer::from_str(json);
-    de.deserialize_map(Get(key)).ok().flatten()
-}
-
-/// Reads a JSON string or key, with lone surrogates as U+FFFD.
+/// Reads a JSON string, with lone surrogates as U+FFFD.
 struct StringBytes;
 
 impl<'de> Visitor<'de> for StringBytes {
@@ -126,84 +183,18 @@ impl<'de> Visitor<'de> for StringBytes {
     }
 
     fn visit_borrowed_bytes<E: Error>(self, v: &'de [u8]) -> Result<Self::Value, E> {
-        // Faster than the lossy way for what is nearly always right.
-        Ok(std::str::from_utf8(v).map_or_else(|_| String::from_utf8_lossy(v), Cow::Borrowed))
+        Ok(String::from_utf8_lossy(v))
     }
 
     fn visit_bytes<E: Error>(self, v: &[u8]) -> Result<Self::Value, E> {
         Ok(Cow::Owned(String::from_utf8_lossy(v).into_owned()))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, v: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(v))
-    }
-
-    fn visit_str<E: Error>(self, v: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(v.to_owned()))
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for StringBytes {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, de: D) -> Result<Self::Value, D::Error> {
-        de.deserialize_bytes(self)
-    }
-}
-
-struct Members {
-    most: usize,
-}
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members: Self::Value = Vec::new();
-        // Linear even for thousands of keys: duplicates are found by one sort at the end.
-        while let Some(key) = map.next_key_seed(StringBytes)? {
-            if members.len() == self.most {
-                return Err(A::Error::custom("too many members"));
-            }
-            members.push((key, map.next_value()?));
-        }
-        Ok(last_of_duplicates(members))
-    }
-}
-
-struct Elements {
-    most: usize,
-}
-
-impl<'de> Visitor<'de> for Elements {
-    type Value = Vec<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = seq.next_element()? {
-            if elements.len() == self.most {
-                return Err(A::Error::custom("too many elements"));
-            }
-            elements.push(element);
-        }
-        Ok(elements)
     }
 }
 
 /// Up to so many members are looked for duplicates one by one.
 const FEW_MEMBERS: usize = 16;
 
-fn last_of_duplicates<'a>(
-    members: Vec<(Cow<'a, str>, &'a RawValue)>,
-) -> Vec<(Cow<'a, str>, &'a RawValue)> {
+fn last_of_duplicates<'a>(members: Vec<(Cow<'a, str>, Raw<'a>)>) -> Vec<(Cow<'a, str>, Raw<'a>)> {
     // Few members, as nearly all objects have, are compared faster than sorted.
     let few = members.len() <= FEW_MEMBERS;
     let is_later = |i: usize| members[i + 1..].iter().any(|later| later.0 == members[i].0);
@@ -225,34 +216,12 @@ fn last_of_duplicates<'a>(
     members
 }
 
-struct Get<'k>(&'k str);
-
-impl<'de> Visitor<'de> for Get<'_> {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(key) = map.next_key_seed(StringBytes)? {
-            if key == self.0 {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn raw(json: &str) -> &RawValue {
-        serde_json::from_str(json).unwrap()
+    fn raw(json: &str) -> Raw<'_> {
+        Raw::parse(json).unwrap()
     }
 
     #[test]

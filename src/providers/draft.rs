@@ -8,9 +8,7 @@ use std::borrow::Cow;
 use std::iter;
 use std::ops::Range;
 
-use serde_json::value::RawValue;
-
-use crate::matrix::json;
+use crate::matrix::json::{self, Raw};
 
 mod truncate;
 
@@ -90,12 +88,12 @@ impl<'a> Draft<'a> {
 
     /// Copies JSON without white space, with escapes only where JSON needs them (lone surrogates
     /// become U+FFFD), as far as it could fit.
-    pub(super) fn copy(&mut self, value: &RawValue) {
+    pub(super) fn copy(&mut self, value: Raw<'_>) {
         self.hopeless |= !self.copy_up_to_limit(value.get());
     }
 
     /// Copies a member that is left out if there is not enough room, the largest first.
-    pub(super) fn optional(&mut self, key: &str, value: &RawValue) {
+    pub(super) fn optional(&mut self, key: &str, value: Raw<'_>) {
         let start = self.json.len();
         self.key(key);
         if self.copy_up_to_limit(value.get()) {
@@ -133,14 +131,14 @@ impl<'a> Draft<'a> {
     }
 
     /// Returns an object's members, none if there are more than could fit.
-    pub(super) fn members(&mut self, object: &'a str) -> Vec<(Cow<'a, str>, &'a RawValue)> {
+    pub(super) fn members(&mut self, object: &'a str) -> Vec<(Cow<'a, str>, Raw<'a>)> {
         let members = json::members_up_to(object, self.limit / SMALLEST_MEMBER);
         self.hopeless |= members.is_none();
         members.unwrap_or_default()
     }
 
     /// Returns an array's elements; `None` if it is no array, or has more than could fit.
-    pub(super) fn elements(&self, array: &'a str) -> Option<Vec<&'a RawValue>> {
+    pub(super) fn elements(&self, array: &'a str) -> Option<Vec<Raw<'a>>> {
         json::elements_up_to(array, self.limit / SMALLEST_ELEMENT)
     }
 
@@ -233,8 +231,7 @@ fn string_value(string: &str) -> Option<String> {
     if !string.contains('\\') {
         return None;
     }
-    let value: &RawValue = serde_json::from_str(string).ok()?;
-    json::text(value).map(Cow::into_owned)
+    json::text(Raw::parse(string)?).map(Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -243,7 +240,7 @@ mod tests {
 
     fn copied(json: &str) -> String {
         let mut draft = Draft::new(4096);
-        draft.copy(serde_json::from_str(json).unwrap());
+        draft.copy(Raw::parse(json).unwrap());
         String::from_utf8(draft.finish().unwrap()).unwrap()
     }
 
@@ -277,7 +274,7 @@ mod tests {
 
         let mut draft = Draft::new(100);
         let long = format!("[{}0]", "0,".repeat(50_000));
-        draft.copy(serde_json::from_str(&long).unwrap());
+        draft.copy(Raw::parse(&long).unwrap());
         assert!(draft.json.len() < 200);
         assert_eq!(draft.finish(), None);
     }
@@ -297,7 +294,7 @@ mod tests {
             let mut draft = Draft::new(limit);
             draft.raw("{");
             for (key, value) in [("a", "111111"), ("b", "1"), ("c", "111")] {
-                draft.optional(key, serde_json::from_str(value).unwrap());
+                draft.optional(key, Raw::parse(value).unwrap());
             }
             draft.key("t");
             draft.cuttable("text");

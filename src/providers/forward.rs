@@ -4,12 +4,11 @@
 //! What no client reads (members that the specification does not know) stays here. What is too
 //! large is told in less and less detail; event and room are never cut.
 
-use serde_json::value::RawValue;
-
 use super::draft::Draft;
 use super::outcome::{Cause, Outcome};
 use super::push::View;
-use crate::matrix::{Json, Priority, json};
+use crate::matrix::json::{self, Raw};
+use crate::matrix::{Json, Priority};
 
 /// How much is told. Less of it where more does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -187,7 +186,7 @@ fn write_text<'a>(key: &str, text: &'a str, extent: Extent, draft: &mut Draft<'a
 }
 
 /// Writes what clients made up, as it came; it goes if there is not enough room.
-fn write_member(key: &str, value: &RawValue, extent: Extent, draft: &mut Draft<'_>) {
+fn write_member(key: &str, value: Raw<'_>, extent: Extent, draft: &mut Draft<'_>) {
     if extent == Extent::Whole {
         draft.key(key);
         draft.copy(value);

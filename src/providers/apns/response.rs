@@ -6,9 +6,8 @@
 
 use std::time::SystemTime;
 
-use serde_json::value::RawValue;
 
-use crate::matrix::json;
+use crate::matrix::json::{self, Raw};
 use crate::providers::outcome::{Cause, Outcome, Retry};
 use crate::providers::retry_after::retry_after;
 use crate::transport::Response;
@@ -213,7 +212,7 @@ fn by_class(status: u16, cause: Cause, later: impl Fn(Cause) -> Outcome) -> Outc
 }
 
 /// Whether the homeserver learned the token (in seconds) after Apple saw it dead (in milliseconds).
-fn registered_since(dead_ms: Option<&RawValue>, pushkey_ts: Option<u64>) -> bool {
+fn registered_since(dead_ms: Option<Raw<'_>>, pushkey_ts: Option<u64>) -> bool {
     let dead_ms = dead_ms.and_then(|it| it.get().parse::<u64>().ok());
     dead_ms
         .zip(pushkey_ts)

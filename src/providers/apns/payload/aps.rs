@@ -6,10 +6,9 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
 
 use super::alert::Alert;
-use crate::matrix::json;
+use crate::matrix::json::{self, Raw};
 use crate::providers::draft::Draft;
 
 /// What is set in the `aps` dictionary.
@@ -25,7 +24,7 @@ pub(super) struct Aps<'a> {
 
 impl<'a> Aps<'a> {
     /// Writes the dictionary, on top of `base`.
-    pub(super) fn write(self, base: Option<&'a RawValue>, draft: &mut Draft<'a>) {
+    pub(super) fn write(self, base: Option<Raw<'a>>, draft: &mut Draft<'a>) {
         let Self {
             alert,
             badge,
@@ -66,13 +65,13 @@ impl<'a> Aps<'a> {
 
 /// Writes the alert on top of `base`. A client's alert in one string is a body, which iOS shows
 /// where it has no sentence for the key.
-fn write_alert<'a>(alert: Option<Alert<'a>>, base: Option<&'a RawValue>, draft: &mut Draft<'a>) {
+fn write_alert<'a>(alert: Option<Alert<'a>>, base: Option<Raw<'a>>, draft: &mut Draft<'a>) {
     let body = base.and_then(json::text);
     match (alert, body) {
         (None, Some(body)) => draft.cuttable(body),
         (alert, body) => match base {
             Some(base) if alert.is_none() && !is_object(base) => draft.copy(base),
-            base => write_alert_object(alert, body, base.filter(|it| is_object(it)), draft),
+            base => write_alert_object(alert, body, base.filter(|&it| is_object(it)), draft),
         },
     }
 }
@@ -80,7 +79,7 @@ fn write_alert<'a>(alert: Option<Alert<'a>>, base: Option<&'a RawValue>, draft: 
 fn write_alert_object<'a>(
     alert: Option<Alert<'a>>,
     body: Option<Cow<'a, str>>,
-    base: Option<&'a RawValue>,
+    base: Option<Raw<'a>>,
     draft: &mut Draft<'a>,
 ) {
     draft.raw("{");
@@ -120,14 +119,14 @@ fn write_alert_object<'a>(
     draft.raw("}");
 }
 
-fn write_text<'a>(value: &'a RawValue, draft: &mut Draft<'a>) {
+fn write_text<'a>(value: Raw<'a>, draft: &mut Draft<'a>) {
     match json::text(value) {
         Some(text) => draft.cuttable(text),
         None => draft.copy(value),
     }
 }
 
-fn write_texts<'a>(value: &'a RawValue, draft: &mut Draft<'a>) {
+fn write_texts<'a>(value: Raw<'a>, draft: &mut Draft<'a>) {
     let Some(elements) = draft.elements(value.get()) else {
         return draft.copy(value);
     };
@@ -140,6 +139,6 @@ fn write_texts<'a>(value: &'a RawValue, draft: &mut Draft<'a>) {
 }
 
 /// Whether a JSON value is an object.
-pub(super) fn is_object(value: &RawValue) -> bool {
+pub(super) fn is_object(value: Raw<'_>) -> bool {
     value.get().starts_with('{')
 }

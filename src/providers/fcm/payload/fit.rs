@@ -113,7 +113,7 @@ pub(super) fn cut_object(object: &str, max: usize) -> String {
     let members = json::members(object);
     let members: Vec<_> = members
         .iter()
-        .map(|(key, raw)| (key.as_ref(), raw.get(), json::text(raw)))
+        .map(|(key, raw)| (key.as_ref(), raw.get(), json::text(*raw)))
         .collect();
     let claims: Vec<Claim> = members
         .iter()

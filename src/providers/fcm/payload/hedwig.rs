@@ -5,9 +5,9 @@
 //! `"ios"` or `false` (FluffyChat's value on iOS) adds a notification that its extension rewrites,
 //! anything else is a notification alone. Counts of zero are sent: they clear what is shown.
 
-use serde_json::value::RawValue;
 
 use super::data::{Data, Role};
+use crate::matrix::json::Raw;
 use crate::matrix::{Counts, Device, Priority};
 use crate::providers::push::View;
 
@@ -26,7 +26,7 @@ impl Form {
     /// Returns what the pusher asks for.
     pub(super) fn of(device: &Device) -> Self {
         let wish = device.data.raw.as_ref().and_then(|data| data.get("data_message"));
-        match wish.map(RawValue::get) {
+        match wish.map(Raw::get) {
             Some("true" | r#""android""#) => Self::Android,
             Some("false" | r#""ios""#) => Self::Ios,
             // The way of older versions.
