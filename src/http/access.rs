@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
-use actix_web::http::header::HeaderName;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::time::Instant;
 
 use super::error::Errcode;
-use super::head::X_REQUEST_ID;
 use super::{NOTIFY, PublicState};
 use crate::dispatch::{Ending, Report};
 use crate::matrix::{Device, NotifyRequest};
@@ -31,11 +30,16 @@ const HUNG_UP: u16 = 499;
 const UNDER_WAY: &str = "under_way";
 
 /// Begins the line of a request, if anybody reads it: nothing is gathered for it otherwise.
-pub(super) fn begin<'a>(request: &'a HttpRequest, state: &'a PublicState) -> Option<Line<'a>> {
+pub(super) fn begin<'a>(
+    request: &'a HttpRequest,
+    id: &'a HeaderValue,
+    state: &'a PublicState,
+) -> Option<Line<'a>> {
     let is_on = state.access.enabled
         && tracing::enabled!(target: "peregrine::access", tracing::Level::INFO);
     is_on.then(|| Line {
         request,
+        id,
         state,
         since: Instant::now(),
         notification: None,
@@ -46,6 +50,7 @@ pub(super) fn begin<'a>(request: &'a HttpRequest, state: &'a PublicState) -> Opt
 /// The line of a request, written when it is answered or dropped.
 pub(super) struct Line<'a> {
     request: &'a HttpRequest,
+    id: &'a HeaderValue,
     state: &'a PublicState,
     since: Instant,
     notification: Option<Arc<NotifyRequest>>,
@@ -82,7 +87,7 @@ impl Line<'_> {
         let left_out = devices.as_ref().map_or(0, Devices::left_out);
         tracing::info!(
             target: "peregrine::access",
-            request_id = id(self.request),
+            request_id = id(self.id),
             event_id = self.notification.as_deref().and_then(event_id),
             client = client(self.request, self.state).map(tracing::field::display),
             status,
@@ -106,20 +111,20 @@ impl Drop for Line<'_> {
 }
 
 /// Writes the line of a request that was refused for its head, if it was to be a notification.
-pub(super) fn refused(request: &HttpRequest, answer: &HttpResponse) {
+pub(super) fn refused(request: &HttpRequest, id: &HeaderValue, answer: &HttpResponse) {
     let is_notify = request.method() == Method::POST && request.path() == NOTIFY;
     let state: Option<&web::Data<PublicState>> = request.app_data();
     if let Some(line) = state
         .filter(|_| is_notify)
-        .and_then(|it| begin(request, it))
+        .and_then(|it| begin(request, id, it))
     {
         line.answered(answer, None, Duration::ZERO);
     }
 }
 
-/// Returns the request's id.
-pub(super) fn id(request: &HttpRequest) -> Option<&str> {
-    request.headers().get(X_REQUEST_ID)?.to_str().ok()
+/// Returns a request's id as text, which it is.
+pub(super) fn id(id: &HeaderValue) -> Option<&str> {
+    id.to_str().ok()
 }
 
 /// Returns the event's id, within bounds.

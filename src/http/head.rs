@@ -1,16 +1,14 @@
 //! What happens to every request's head: too large a one is refused, and the request gets an id,
-//! which every answer shows as `X-Request-Id`.
+//! which every answer shows as `X-Request-Id`: its own, if it brings a good one.
 //!
-//! The id is kept where a good one comes from anyway, in the request's own header: one look-up
-//! finds it, and a request that brings its id costs nothing.
+//! Around the handlers and not as a middleware of actix-web: that would put each of them in three
+//! more boxes.
 
 use std::rc::Rc;
 
-use actix_web::Error;
-use actix_web::body::BoxBody;
-use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::middleware::Next;
+use actix_web::{HttpRequest, HttpResponse, web};
 use uuid::Uuid;
 
 use super::connection::Progress;
@@ -26,36 +24,32 @@ pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// The longest id taken over from a request.
 const MAX_ID_BYTES: usize = 128;
 
-/// Checks a request's head, names the request, and shows its name on the answer.
-pub(super) async fn check(
-    mut request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse, Error> {
-    let progress = request.request().conn_data::<Rc<Progress>>().cloned();
-    if let Some(progress) = &progress {
+/// Has a request answered, unless its head is too large, and shows its id on the answer.
+pub(super) async fn checked(
+    request: HttpRequest,
+    body: web::Payload,
+    answer: impl AsyncFnOnce(&HttpRequest, Payload, &HeaderValue) -> HttpResponse,
+) -> HttpResponse {
+    let progress = request.conn_data::<Rc<Progress>>();
+    if let Some(progress) = progress {
         progress.routed();
     }
-    let head = request.head_mut();
-    let given = head.headers().get(X_REQUEST_ID).filter(|id| is_sane(id));
-    let id = given.cloned().unwrap_or_else(|| {
-        let id = new_id();
-        head.headers_mut().insert(X_REQUEST_ID, id.clone());
-        id
-    });
-    let mut response = if size(request.head()) > MAX_HEAD_BYTES {
-        let (request, body) = request.into_parts();
+    let given = request.headers().get(X_REQUEST_ID);
+    let given = given.filter(|id| is_sane(id)).cloned();
+    let (id, body) = (given.unwrap_or_else(new_id), body.into_inner());
+    let mut answer = if size(request.head()) > MAX_HEAD_BYTES {
         let refusal = Refusal::head_too_large(MAX_HEAD_BYTES).into();
         let refusal = unread::answer(&request, body, refusal).await;
-        access::refused(&request, &refusal);
-        ServiceResponse::new(request, refusal)
+        access::refused(&request, &id, &refusal);
+        refusal
     } else {
-        next.call(request).await?
+        answer(&request, body, &id).await
     };
-    response.headers_mut().insert(X_REQUEST_ID, id);
-    if let Some(progress) = &progress {
+    answer.headers_mut().insert(X_REQUEST_ID, id);
+    if let Some(progress) = progress {
         progress.answered();
     }
-    Ok(response)
+    answer
 }
 
 /// Whether an id can be written into a log line and a header as it is.

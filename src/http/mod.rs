@@ -28,7 +28,7 @@ use std::sync::atomic::AtomicBool;
 
 use actix::Recipient;
 use actix_web::http::Method;
-use actix_web::middleware::from_fn;
+use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
 use crate::dispatch::Notify;
@@ -78,14 +78,9 @@ pub struct AdminState {
 
 /// Puts the routes of the public listener in place.
 pub fn configure(routes: &mut web::ServiceConfig, state: PublicState) {
-    let notify = web::resource(NOTIFY)
-        .route(checked(web::post().to(notify::post)))
-        .route(checked(web::get().to(notify::discovery)))
-        .route(checked(web::head().to(notify::discovery)))
-        .default_service(checked(web::to(notify::wrong_method)));
     routes
         .app_data(web::Data::new(state))
-        .service(notify)
+        .service(web::resource(NOTIFY).to(notify::answer))
         .service(reading("/health", |_| HttpResponse::Ok().finish()))
         .default_service(nowhere("pushes go to /_matrix/push/v1/notify"));
 }
@@ -130,10 +125,11 @@ impl<A: Fn(&HttpRequest) -> HttpResponse + Clone + 'static> Reply for A {}
 
 /// A resource that is only read: GET and HEAD, 405 for the rest.
 fn reading(path: &str, answer: impl Reply) -> Resource {
-    web::resource(path)
-        .route(answering(answer.clone()).method(Method::GET))
-        .route(answering(answer).method(Method::HEAD))
-        .default_service(answering(|_| Refusal::wrong_method("GET, HEAD").into()))
+    let by_method = move |request: &HttpRequest| match *request.method() {
+        Method::GET | Method::HEAD => answer(request),
+        _ => Refusal::wrong_method("GET, HEAD").into(),
+    };
+    web::resource(path).route(answering(by_method))
 }
 
 /// What is behind every path that is none of ours; `known` says what is here.
@@ -143,13 +139,11 @@ fn nowhere(known: &'static str) -> Route {
 
 /// A route for requests whose body nobody wants.
 fn answering(answer: impl Reply) -> Route {
-    checked(web::to(move |request: HttpRequest, body: web::Payload| {
-        let answer = answer(&request);
-        async move { unread::answer(&request, body.into_inner(), answer).await }
-    }))
-}
-
-/// A route whose requests pass `head` first: every route does.
-fn checked(route: Route) -> Route {
-    route.wrap(from_fn(head::check))
+    web::to(move |request, body| {
+        let answer = answer.clone();
+        let answer = async move |request: &HttpRequest, body, _: &HeaderValue| {
+            unread::answer(request, body, answer(request)).await
+        };
+        head::checked(request, body, answer)
+    })
 }

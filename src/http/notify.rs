@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_ENCODING;
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_ENCODING, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::body::{self, BodyError};
 use super::error::{self, Refusal};
-use super::{PublicState, access, trace, unread};
+use super::{PublicState, access, head, trace, unread};
 use crate::dispatch::{Notified, Notify, Report};
 use crate::matrix::{self, DecodeError, NotifyRequest};
 
@@ -21,20 +22,35 @@ use crate::matrix::{self, DecodeError, NotifyRequest};
 /// <https://unifiedpush.org/developers/gateway/>.
 const DISCOVERY: &str = r#"{"unifiedpush":{"gateway":"matrix"}}"#;
 
-/// Takes a notification and answers when every device is settled.
-pub(super) async fn post(
+/// Answers every request to this path. It looks at the method itself: actix-web's guards make notes
+/// of those they refuse, which a notification would pay for.
+pub(super) async fn answer(
     request: HttpRequest,
     body: web::Payload,
     state: web::Data<PublicState>,
 ) -> HttpResponse {
-    let span = trace::begin(&request);
-    let mut line = access::begin(&request, &state);
-    let mut rest = body.into_inner();
-    let body = body::read(&mut rest, body::announced(&request), state.max_body_bytes).await;
+    let by_method = async |request: &HttpRequest, body, id: &HeaderValue| match *request.method() {
+        Method::POST => post(request, body, &state, id).await,
+        Method::GET | Method::HEAD => Box::pin(discovery(request, body, &state)).await,
+        _ => Box::pin(wrong_method(request, body, &state)).await,
+    };
+    head::checked(request, body, by_method).await
+}
+
+/// Takes a notification and answers when every device is settled.
+async fn post(
+    request: &HttpRequest,
+    mut rest: Payload,
+    state: &PublicState,
+    id: &HeaderValue,
+) -> HttpResponse {
+    let span = trace::begin(request, id);
+    let mut line = access::begin(request, id, state);
+    let body = body::read(&mut rest, body::announced(request), state.max_body_bytes).await;
     let received = Instant::now();
     let notification = match body {
-        Ok(body) => decode(&request, body).map_err(HttpResponse::from),
-        Err(reason) => Err(refuse_body(&request, rest, reason, &state).await),
+        Ok(body) => decode(request, body).map_err(HttpResponse::from),
+        Err(reason) => Err(Box::pin(refuse_body(request, rest, reason, state)).await),
     };
     let (answer, report) = match notification {
         Ok(notification) => {
@@ -49,7 +65,7 @@ pub(super) async fn post(
                 reported: line.is_some(),
                 span: span.clone(),
             };
-            deliver(&state, notify).await
+            deliver(state, notify).await
         }
         Err(answer) => (answer, None),
     };
@@ -103,31 +119,23 @@ async fn refuse_body(
 }
 
 /// Tells `UnifiedPush` clients that this is a gateway, if it is one.
-pub(super) async fn discovery(
-    request: HttpRequest,
-    body: web::Payload,
-    state: web::Data<PublicState>,
-) -> HttpResponse {
+async fn discovery(request: &HttpRequest, body: Payload, state: &PublicState) -> HttpResponse {
     if !state.unifiedpush.load(Ordering::Relaxed) {
         return wrong_method(request, body, state).await;
     }
     let answer = HttpResponse::Ok()
         .insert_header(error::JSON)
         .body(DISCOVERY);
-    unread::answer(&request, body.into_inner(), answer).await
+    unread::answer(request, body, answer).await
 }
 
 /// Refuses every other method.
-pub(super) async fn wrong_method(
-    request: HttpRequest,
-    body: web::Payload,
-    state: web::Data<PublicState>,
-) -> HttpResponse {
+async fn wrong_method(request: &HttpRequest, body: Payload, state: &PublicState) -> HttpResponse {
     let allow = if state.unifiedpush.load(Ordering::Relaxed) {
         "GET, HEAD, POST"
     } else {
         "POST"
     };
     let refusal = Refusal::wrong_method(allow).into();
-    unread::answer(&request, body.into_inner(), refusal).await
+    unread::answer(request, body, refusal).await
 }

@@ -3,6 +3,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderValue;
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -11,10 +12,10 @@ use crate::matrix::NotifyRequest;
 use crate::telemetry::traces;
 
 /// Begins the span of a request.
-pub(super) fn begin(request: &HttpRequest) -> Span {
+pub(super) fn begin(request: &HttpRequest, id: &HeaderValue) -> Span {
     let span = tracing::debug_span!(
         "notify",
-        request_id = access::id(request),
+        request_id = access::id(id),
         event_id = Empty,
         devices = Empty,
         status = Empty,

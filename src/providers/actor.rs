@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::{
     Actor, ActorContext as _, AsyncContext as _, Context, Handler, Message, Recipient,
-    ResponseFuture,
+    ResponseFuture, WeakAddr,
 };
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
@@ -93,12 +93,15 @@ struct TaskPanicked;
 
 /// An actor around one provider.
 #[derive(Debug)]
-pub struct ProviderActor<P> {
+pub struct ProviderActor<P: Provider> {
     provider: P,
     supervisor: Recipient<Down>,
     seat: Seat,
     pulse: Arc<Pulse>,
     panicked: bool,
+    /// Its own address, which its tasks hold: one of the context's own making costs each of them two
+    /// allocations.
+    this: Option<WeakAddr<Self>>,
 }
 
 impl<P: Provider> ProviderActor<P> {
@@ -110,6 +113,7 @@ impl<P: Provider> ProviderActor<P> {
             seat,
             pulse,
             panicked: false,
+            this: None,
         }
     }
 }
@@ -119,6 +123,7 @@ impl<P: Provider> Actor for ProviderActor<P> {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        self.this = Some(ctx.address().downgrade());
     }
 
     /// Runs after a stop and after a panic in a handler alike.
@@ -134,9 +139,9 @@ impl<P: Provider> Actor for ProviderActor<P> {
 impl<P: Provider> Handler<Deliver> for ProviderActor<P> {
     type Result = ResponseFuture<Outcome>;
 
-    fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, deliver: Deliver, _ctx: &mut Self::Context) -> Self::Result {
         let provider = self.provider.clone();
-        let this = ctx.address();
+        let this = self.this.clone();
         let pulse = self.pulse.clone();
         pulse.begun.fetch_max(deliver.number, Ordering::Relaxed);
         Box::pin(async move {
@@ -145,7 +150,9 @@ impl<P: Provider> Handler<Deliver> for ProviderActor<P> {
             let outcome = AssertUnwindSafe(attempt).catch_unwind().await;
             pulse.done.fetch_add(1, Ordering::Relaxed);
             outcome.unwrap_or_else(|_| {
-                this.do_send(TaskPanicked);
+                if let Some(this) = this.and_then(|it| it.upgrade()) {
+                    this.do_send(TaskPanicked);
+                }
                 Outcome::backoff(Cause::local("actor_panic"))
             })
         })
