@@ -6,12 +6,13 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::{
-    Actor, ActorContext as _, AsyncContext as _, Context, Handler, Message, Recipient,
-    ResponseFuture, WeakAddr,
+    Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message, Recipient,
+    ResponseFuture,
 };
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
@@ -99,9 +100,9 @@ pub struct ProviderActor<P: Provider> {
     seat: Seat,
     pulse: Arc<Pulse>,
     panicked: bool,
-    /// Its own address, which its tasks hold: one of the context's own making costs each of them two
-    /// allocations.
-    this: Option<WeakAddr<Self>>,
+    /// Its own address, which its tasks share and which keeps it alive as long as there are any: one
+    /// that the context makes for each of them costs two allocations.
+    address: Weak<Addr<Self>>,
 }
 
 impl<P: Provider> ProviderActor<P> {
@@ -113,7 +114,7 @@ impl<P: Provider> ProviderActor<P> {
             seat,
             pulse,
             panicked: false,
-            this: None,
+            address: Weak::new(),
         }
     }
 }
@@ -123,7 +124,6 @@ impl<P: Provider> Actor for ProviderActor<P> {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
-        self.this = Some(ctx.address().downgrade());
     }
 
     /// Runs after a stop and after a panic in a handler alike.
@@ -139,9 +139,13 @@ impl<P: Provider> Actor for ProviderActor<P> {
 impl<P: Provider> Handler<Deliver> for ProviderActor<P> {
     type Result = ResponseFuture<Outcome>;
 
-    fn handle(&mut self, deliver: Deliver, _ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) -> Self::Result {
         let provider = self.provider.clone();
-        let this = self.this.clone();
+        let this = self.address.upgrade().unwrap_or_else(|| {
+            let this = Rc::new(ctx.address());
+            self.address = Rc::downgrade(&this);
+            this
+        });
         let pulse = self.pulse.clone();
         pulse.begun.fetch_max(deliver.number, Ordering::Relaxed);
         Box::pin(async move {
@@ -150,9 +154,7 @@ impl<P: Provider> Handler<Deliver> for ProviderActor<P> {
             let outcome = AssertUnwindSafe(attempt).catch_unwind().await;
             pulse.done.fetch_add(1, Ordering::Relaxed);
             outcome.unwrap_or_else(|_| {
-                if let Some(this) = this.and_then(|it| it.upgrade()) {
-                    this.do_send(TaskPanicked);
-                }
+                this.do_send(TaskPanicked);
                 Outcome::backoff(Cause::local("actor_panic"))
             })
         })
