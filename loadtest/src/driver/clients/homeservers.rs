@@ -55,12 +55,16 @@ pub(super) fn play(
     })
 }
 
-/// One connection: opened again if it breaks, as long as there is something to send.
+/// One connection: opened again if it breaks, or was closed while it lay idle, as long as there is
+/// something to send.
 async fn connection(desk: Rc<Desk>, line: Line, number: usize, gateway: SocketAddr) {
     let mut line = Some(line);
     let mut request = Vec::with_capacity(2048);
     while let Some(job) = desk.next().await {
         desk.write(job.number, &mut request);
+        if line.as_ref().is_some_and(Line::is_closed) {
+            line = Line::open(gateway, number).await.ok();
+        }
         let sent = Instant::now();
         desk.note_lateness(job.due, sent);
         let answer = match &mut line {

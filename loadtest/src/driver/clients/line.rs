@@ -44,6 +44,12 @@ impl Line {
         })
     }
 
+    /// Whether the gateway has closed it meanwhile, as it does with one that says nothing for long.
+    pub(super) fn is_closed(&self) -> bool {
+        let unasked = self.stream.try_read(&mut [0]);
+        !unasked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Sends a request and reads its whole answer.
     pub(super) async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.stream.write_all(request).await?;
