@@ -1,12 +1,21 @@
-//! The rate limit of each (app_id, pushkey): GCRA, the generic cell rate algorithm.
+//! The rate limit of each (app_id, pushkey): governor's GCRA over a bounded table.
 //!
-//! For each pushkey one time is kept: when its allowance will be whole again. A push moves it by
-//! one interval, and is refused if that would be further ahead than the burst allows. A pushkey
-//! whose allowance is whole costs nothing to meet anew, so its entry ends with that time.
+//! For each pushkey one time is kept: when its allowance will be whole again. A pushkey whose
+//! allowance is whole costs nothing to meet anew, so its entry ends with that time.
+//!
+//! governor's own map has no bounds, and its own clock is read anew for each push. Here a push makes
+//! a `RateLimiter` on the stack that begins at this moment: the table lends it what the pushkey has
+//! used, and the time is that of the push's walk.
 
+use std::num::NonZeroU32;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
 use super::config::RateLimitConfig;
@@ -15,6 +24,10 @@ use super::table::{Bounds, Key, Table, tick, ticks};
 
 /// Most pushkeys of which it is known how much they sent; beyond it the oldest start afresh.
 pub const CAPACITY: usize = 1_000_000;
+
+/// A larger burst is this one: governor counts how long it lasts in nanoseconds of 64 bits, which
+/// hold as many minutes three times over, and does not look whether they hold more.
+const LARGEST_BURST: u32 = 100_000_000;
 
 /// The rate limits of the whole process.
 #[derive(Debug)]
@@ -25,41 +38,20 @@ pub struct Limits {
     began: Instant,
 }
 
-/// What one pushkey may do, in nanoseconds.
-#[derive(Debug, Clone, Copy)]
-struct Quota {
-    interval: u64,
-    /// How far ahead the allowance may be used.
-    burst: u64,
+/// What pushkeys have used, as seen at the moment of one push.
+struct Used<'a> {
+    shards: &'a Shards<Table<u64>>,
+    since_began: Duration,
 }
 
-impl Quota {
-    fn new(config: &RateLimitConfig) -> Self {
-        let interval = 60_000_000_000 / u64::from(config.per_minute.max(1));
-        Self {
-            interval,
-            burst: interval.saturating_mul(u64::from(config.burst.max(1))),
-        }
-    }
-
-    /// Entries end when their allowance is surely whole. One that is used is renewed before that.
-    fn bounds(self) -> Bounds {
-        let whole_after = ticks(Duration::from_nanos(self.burst));
-        let grain = whole_after / 2;
-        let bounds = Bounds {
-            capacity: CAPACITY,
-            window: whole_after + grain + 1,
-            grain,
-        };
-        Shards::<Table<u64>>::share(bounds)
-    }
-}
+/// The clock of one push, on which it is always the beginning.
+struct Standing;
 
 impl Limits {
     /// Makes limits under which every pushkey is fresh; `None` for no limit.
     pub fn new(config: Option<&RateLimitConfig>) -> Self {
-        let quota = config.map(Quota::new);
-        let bounds = quota.map_or(Bounds::new(1, Duration::ZERO), Quota::bounds);
+        let quota = config.map(quota);
+        let bounds = quota.map_or(Bounds::new(1, Duration::ZERO), bounds);
         Self {
             quota: RwLock::new(quota),
             shards: Shards::new(|| Table::new(bounds)),
@@ -69,8 +61,8 @@ impl Limits {
 
     /// Changes the limit; what pushkeys have used counts on.
     pub fn adjust(&self, config: Option<&RateLimitConfig>) {
-        let quota = config.map(Quota::new);
-        if let Some(bounds) = quota.map(Quota::bounds) {
+        let quota = config.map(quota);
+        if let Some(bounds) = quota.map(bounds) {
             self.shards.each().for_each(|mut shard| shard.bound(bounds));
         }
         *self.quota.write().unwrap_or_else(PoisonError::into_inner) = quota;
@@ -83,27 +75,68 @@ impl Limits {
     /// Returns the time until the limit allows one.
     pub fn take(&self, device: Key, now: Instant) -> Result<(), Duration> {
         let quota = *self.quota.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(Quota { interval, burst }) = quota else {
+        let Some(quota) = quota else {
             return Ok(());
         };
-        let elapsed = now.saturating_duration_since(self.began);
-        let now = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        let tick = tick(elapsed);
-        let mut shard = self.shards.of(device);
-        let whole = shard.get(device, tick).unwrap_or(now).max(now);
-        let next = whole.saturating_add(interval);
-        let allowed = now.saturating_add(burst);
-        if next > allowed {
-            return Err(Duration::from_nanos(next - allowed));
-        }
-        shard.put(device, next, tick);
-        Ok(())
+        let used = Used {
+            shards: &self.shards,
+            since_began: now.saturating_duration_since(self.began),
+        };
+        let limiter = RateLimiter::<_, _, _, NoOpMiddleware<Nanos>>::new(quota, used, Standing);
+        limiter
+            .check_key(&device)
+            .map_err(|not_until| not_until.wait_time_from(Standing.now()))
     }
 
     /// Returns how many pushkeys are known.
     pub fn count(&self) -> usize {
         self.shards.each().map(|shard| shard.count()).sum()
     }
+}
+
+impl StateStore for Used<'_> {
+    type Key = Key;
+
+    fn measure_and_replace<T, F, E>(&self, device: &Key, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let tick = tick(self.since_began);
+        let now = u64::try_from(self.since_began.as_nanos()).unwrap_or(u64::MAX);
+        let mut shard = self.shards.of(*device);
+        let until_whole = shard
+            .get(*device, tick)
+            .map(|whole| whole.saturating_sub(now));
+        let (taken, until_whole) = decide(until_whole.map(Nanos::from))?;
+        shard.put(*device, now.saturating_add(until_whole.as_u64()), tick);
+        Ok(taken)
+    }
+}
+
+impl Clock for Standing {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::default()
+    }
+}
+
+fn quota(config: &RateLimitConfig) -> Quota {
+    let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+    Quota::per_minute(at_least_one(config.per_minute))
+        .allow_burst(at_least_one(config.burst.min(LARGEST_BURST)))
+}
+
+/// Entries end when their allowance is surely whole. One that is used is renewed before that.
+fn bounds(quota: Quota) -> Bounds {
+    let whole_after = ticks(quota.burst_size_replenished_in());
+    let grain = whole_after / 2;
+    let bounds = Bounds {
+        capacity: CAPACITY,
+        window: whole_after + grain + 1,
+        grain,
+    };
+    Shards::<Table<u64>>::share(bounds)
 }
 
 #[cfg(test)]
@@ -186,8 +219,32 @@ mod tests {
             burst: 5,
         }));
         assert_eq!(taken(&limits, 1, 10), 2);
+        advance(Duration::from_secs(1)).await;
+        limits.adjust(Some(&RateLimitConfig {
+            per_minute: 60,
+            burst: 6,
+        }));
+        assert_eq!(taken(&limits, 1, 10), 2);
         limits.adjust(None);
         assert_eq!(taken(&limits, 1, 10), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_smallest_and_the_largest_numbers() {
+        for (per_minute, interval) in [
+            (1, Duration::from_secs(60)),
+            (60_000, Duration::from_millis(1)),
+            (u32::MAX, Duration::from_nanos(13)),
+        ] {
+            let limits = limits(per_minute, 1);
+            assert_eq!(taken(&limits, 1, 1), 1);
+            assert_eq!(limits.take(1, Instant::now()), Err(interval));
+            limits.adjust(Some(&RateLimitConfig {
+                per_minute,
+                burst: u32::MAX,
+            }));
+            assert_eq!(taken(&limits, 1, 1000), 1000);
+        }
     }
 
     /// Asks after each of these waits; returns when each push was taken, and whether every refusal
