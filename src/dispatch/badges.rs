@@ -2,22 +2,25 @@
 //!
 //! Homeservers do not repeat a badge-only push and read nothing from its answer, so one that must
 //! wait (over the rate limit, or to be joined with the next) is answered at once and sent later.
+//! Every event asks here whether it makes one stale, so devices do not wait for each other.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use ahash::RandomState;
+use dashmap::{DashMap, Entry};
 
 use super::table::Key;
 use crate::providers::Push;
 
-/// Most devices that wait at once; one more is shed.
+/// Most devices that wait at once, and one more for each worker that comes at the very moment; the
+/// rest is shed.
 const CAPACITY: usize = 100_000;
 
 /// Waiting badge-only pushes of the whole process.
 #[derive(Debug, Default)]
 pub struct Badges {
     /// `None` where the push that waited became stale; whoever comes for it finds nothing.
-    waiting: Mutex<HashMap<Key, Option<Push>>>,
+    waiting: DashMap<Key, Option<Push>, RandomState>,
 }
 
 /// What became of a push that has to wait.
@@ -42,14 +45,14 @@ pub struct Turn {
 impl Badges {
     /// Lets a push wait, instead of any older one for the same device.
     pub fn place(self: &Arc<Self>, device: Key, push: Push) -> Placed {
-        let mut waiting = self.waiting();
-        let len = waiting.len();
-        match waiting.entry(device) {
+        // Before the entry, which holds a lock that counting takes.
+        let is_full = self.waiting.len() >= CAPACITY;
+        match self.waiting.entry(device) {
             Entry::Occupied(mut older) => {
                 older.insert(Some(push));
                 Placed::Replaced
             }
-            Entry::Vacant(_) if len >= CAPACITY => Placed::Full,
+            Entry::Vacant(_) if is_full => Placed::Full,
             Entry::Vacant(place) => {
                 place.insert(Some(push));
                 Placed::First(Turn {
@@ -64,46 +67,41 @@ impl Badges {
     /// Lets a push take the place of one that waits; returns whether one did. Otherwise a push
     /// that need not wait would overtake an older one, which then undid it.
     pub fn replace(&self, device: Key, push: &Push) -> bool {
-        let mut waiting = self.waiting();
-        let older = waiting.get_mut(&device);
-        older.map(|older| *older = Some(push.clone())).is_some()
+        let older = self.waiting.get_mut(&device);
+        older.map(|mut older| *older = Some(push.clone())).is_some()
     }
 
     /// Forgets what waits for a device: something newer with counts of its own is on its way.
     pub fn supersede(&self, device: Key) {
-        if let Some(older) = self.waiting().get_mut(&device) {
+        if let Some(mut older) = self.waiting.get_mut(&device) {
             *older = None;
         }
     }
 
     /// Returns how many devices wait.
     pub fn count(&self) -> usize {
-        self.waiting().len()
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<Key, Option<Push>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.len()
     }
 }
 
 impl Turn {
     /// Whether there is still something to send.
     pub fn is_needed(&self) -> bool {
-        let waiting = self.badges.waiting();
-        waiting.get(&self.device).is_some_and(Option::is_some)
+        let waiting = self.badges.waiting.get(&self.device);
+        waiting.is_some_and(|push| push.is_some())
     }
 
     /// Takes the latest push that waits.
     pub fn take(mut self) -> Option<Push> {
         self.taken = true;
-        self.badges.waiting().remove(&self.device).flatten()
+        self.badges.waiting.remove(&self.device)?.1
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.taken {
-            self.badges.waiting().remove(&self.device);
+            self.badges.waiting.remove(&self.device);
         }
     }
 }

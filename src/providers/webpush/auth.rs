@@ -5,11 +5,11 @@
 //! no answer and no clock can make us mint another within the hour.
 //! <https://developer.apple.com/documentation/usernotifications/sending-web-push-notifications-in-web-apps-and-browsers>
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use dashmap::{DashMap, Entry};
 use http::HeaderValue;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
@@ -40,7 +40,8 @@ pub(super) struct Signer {
     key: EncodingKey,
     public_key: String,
     subject: String,
-    tokens: Mutex<HashMap<String, Minted>>,
+    /// By origin. Its place is locked while one is minted: no two threads mint the same.
+    tokens: DashMap<String, Minted>,
 }
 
 struct Minted {
@@ -71,7 +72,7 @@ impl Signer {
                 key: key.signing,
                 public_key: key.public_key,
                 subject,
-                tokens: Mutex::default(),
+                tokens: DashMap::new(),
             };
             // A key that cannot sign is an error now. What it signs here never leaves.
             signer.mint("https://push.example", Moment::now())?;
@@ -107,14 +108,18 @@ impl Signer {
     }
 
     fn authorization_at(&self, origin: &str, now: Moment) -> Signed<HeaderValue> {
-        let mut tokens = self.tokens();
-        if let Some(minted) = tokens.get_mut(origin)
-            && !RENEWAL.is_due(minted.at, now)
+        let is_good = |minted: &Minted| !RENEWAL.is_due(minted.at, now);
+        if let Some(mut minted) = self.tokens.get_mut(origin)
+            && is_good(&minted)
         {
             minted.last_used = now.monotonic;
             return Ok(minted.header.clone());
         }
-        self.replace(&mut tokens, origin, now)
+        match self.tokens.entry(origin.to_owned()) {
+            // Another thread minted it meanwhile.
+            Entry::Occupied(minted) if is_good(minted.get()) => Ok(minted.get().header.clone()),
+            place => self.replace(place, now),
+        }
     }
 
     fn instead_of_at(
@@ -123,38 +128,39 @@ impl Signer {
         origin: &str,
         now: Moment,
     ) -> Signed<Option<HeaderValue>> {
-        let mut tokens = self.tokens();
-        match tokens.get(origin) {
-            Some(minted) if minted.header != *refused => Ok(Some(minted.header.clone())),
-            Some(minted) if !RENEWAL.is_allowed(minted.at, now) => Ok(None),
-            _ => self.replace(&mut tokens, origin, now).map(Some),
+        match self.tokens.entry(origin.to_owned()) {
+            Entry::Occupied(minted) if minted.get().header != *refused => {
+                Ok(Some(minted.get().header.clone()))
+            }
+            Entry::Occupied(minted) if !RENEWAL.is_allowed(minted.get().at, now) => Ok(None),
+            place => self.replace(place, now).map(Some),
         }
     }
 
-    fn replace(
-        &self,
-        tokens: &mut HashMap<String, Minted>,
-        origin: &str,
-        now: Moment,
-    ) -> Signed<HeaderValue> {
-        let header = self.mint(origin, now)?;
-        if tokens.len() >= MAX_ORIGINS && !tokens.contains_key(origin) {
-            let oldest = tokens.iter().min_by_key(|(_, minted)| minted.last_used);
-            if let Some(oldest) = oldest.map(|(origin, _)| origin.clone()) {
-                tokens.remove(&oldest);
-            }
-        }
+    fn replace(&self, place: Entry<'_, String, Minted>, now: Moment) -> Signed<HeaderValue> {
+        let header = self.mint(place.key(), now)?;
         let minted = Minted {
             header: header.clone(),
             at: now,
             last_used: now.monotonic,
         };
-        tokens.insert(origin.to_owned(), minted);
+        // Unlocked before others are looked at.
+        drop(place.insert(minted));
+        self.forget_strangers();
         Ok(header)
     }
 
-    fn tokens(&self) -> MutexGuard<'_, HashMap<String, Minted>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Makes way for tokens in use: those unused for longest go.
+    fn forget_strangers(&self) {
+        while self.tokens.len() > MAX_ORIGINS {
+            let oldest = self.tokens.iter().min_by_key(|minted| minted.last_used);
+            let oldest = oldest.map(|minted| (minted.key().clone(), minted.last_used));
+            if let Some((origin, last_used)) = oldest {
+                // Not if it was used since.
+                self.tokens
+                    .remove_if(&origin, |_, minted| minted.last_used == last_used);
+            }
+        }
     }
 
     fn mint(&self, origin: &str, now: Moment) -> Signed<HeaderValue> {
@@ -184,6 +190,8 @@ impl fmt::Debug for Signer {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::providers::testing;
 
@@ -236,22 +244,37 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_ask_at_once_get_one_token() {
+        let signer = signer("mailto:a@b.example");
+        let origins: Vec<_> = (0..MAX_ORIGINS)
+            .map(|n| format!("https://{n}.example"))
+            .collect();
+        let ask = || {
+            let tokens = origins.iter().map(|origin| signer.authorization(origin));
+            tokens.collect::<Signed<Vec<_>>>().unwrap()
+        };
+        let (one, other) = thread::scope(|scope| {
+            let one = scope.spawn(ask);
+            (ask(), one.join().unwrap())
+        });
+        assert!(one == other);
+    }
+
+    #[test]
     fn tokens_of_strangers_make_way_for_those_in_use() {
         let (signer, now) = (signer("mailto:a@b.example"), Moment::now());
         let kept = signer.authorization_at(APPLE, now).unwrap();
-        let mut tokens = signer.tokens();
         for n in 1..MAX_ORIGINS {
             let minted = Minted {
                 header: kept.clone(),
                 at: now,
                 last_used: now.monotonic,
             };
-            tokens.insert(format!("https://{n}.example"), minted);
+            signer.tokens.insert(format!("https://{n}.example"), minted);
         }
-        drop(tokens);
         assert_eq!(signer.authorization_at(APPLE, later(now, 1)).unwrap(), kept);
         signer.authorization_at("https://new.example", later(now, 1)).unwrap();
-        assert_eq!(signer.tokens().len(), MAX_ORIGINS);
+        assert_eq!(signer.tokens.len(), MAX_ORIGINS);
         assert_eq!(signer.authorization_at(APPLE, later(now, 1)).unwrap(), kept);
     }
 }
