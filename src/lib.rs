@@ -9,7 +9,7 @@
 //! | 3 sorting room | [`dispatch`] | every device gets its push: routes, retries, the supervisor |
 //! | 2 couriers | [`providers`] | how one push reaches one vendor, and what the vendor's answer means |
 //! | 1 roads | [`transport`] | connections, TLS, tokens |
-//! | 0 words | [`matrix`], [`glob`], [`fault`], [`secret`], [`telemetry`] | the vocabulary, secrets, logs and metrics |
+//! | 0 words | [`matrix`], [`glob`], [`fault`], [`schema`], [`secret`], [`telemetry`] | the vocabulary, what is wrong with a value, secrets, logs and metrics |
 //!
 //! `ARCHITECTURE.md` walks a notification through them.
 
@@ -23,6 +23,7 @@ pub mod http;
 pub mod lifecycle;
 pub mod matrix;
 pub mod providers;
+pub mod schema;
 pub mod secret;
 pub mod telemetry;
 pub mod transport;

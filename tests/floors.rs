@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 6] = [
     &["dispatch"],
     &["providers"],
     &["transport"],
-    &["fault", "glob", "matrix", "secret", "telemetry"],
+    &["fault", "glob", "matrix", "schema", "secret", "telemetry"],
 ];
 
 /// What couriers share: the files of `providers/` itself, which every provider's folder may import.

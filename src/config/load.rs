@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use super::document::Document;
 use super::env::Env;
 use super::report::{Finding, Report, Severity};
-use super::validate::Checker;
-use super::{Config, apps, rules, schema, surroundings, sygnal, yaml};
+use super::{Config, apps, rules, schema, surroundings, sygnal, validate, yaml};
 use crate::fault::Fault;
 use crate::secret::KeyFiles;
 use crate::telemetry::Metrics;
@@ -45,7 +44,7 @@ pub fn load(path: &Path, env: &Env<'_>, metrics: &Arc<Metrics>) -> Result<Loaded
     let base = path.parent().unwrap_or(Path::new(""));
     let files = Arc::new(KeyFiles::beside(base));
     let mut findings = Vec::new();
-    let config = check(&text, schema, env, &files, metrics, &mut findings)
+    let config = check(&text, &schema, env, &files, metrics, &mut findings)
         .map_err(|broken| report(&text, vec![broken]))?;
     findings.extend(files.warnings().into_iter().map(Finding::warning));
 
@@ -86,7 +85,7 @@ pub(super) fn read(path: &Path) -> Result<String, Finding> {
 /// Walks every stage; an error is a text that cannot be looked at any further.
 fn check(
     text: &str,
-    schema: Value,
+    schema: &Value,
     env: &Env<'_>,
     files: &Arc<KeyFiles>,
     metrics: &Arc<Metrics>,
@@ -101,11 +100,10 @@ fn check(
         None => Document::empty(),
     };
     sygnal::translate(&mut document, findings);
-    let checker = Checker::new(schema)?;
     if let Some(finding) = no_apps(&document) {
         findings.push(finding);
     }
-    for finding in checker.check(&mut document) {
+    for finding in validate::check(schema, &mut document) {
         // One mistake is told once: by who knows it best, who came first.
         if !findings.iter().any(|other| other.key == finding.key) {
             findings.push(finding);

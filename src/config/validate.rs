@@ -3,8 +3,6 @@
 //! What to write instead is read from the schema at the place of the mistake, so that no key needs
 //! a message of its own. Values that may be secrets, or came from the environment, are not shown.
 
-use jsonschema::error::ValidationErrorKind as Kind;
-use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::document::Document;
@@ -12,136 +10,88 @@ use super::expected::{Expected, join};
 use super::nearest::nearest;
 use super::report::Finding;
 use super::scalar;
+use crate::schema::{Kind, Violation, violations};
 
-/// Checks documents against one schema.
-pub(super) struct Checker {
-    schema: Value,
-    validator: Validator,
+/// Returns every mistake in a document, after mending what can only be meant in one way.
+pub(super) fn check(schema: &Value, document: &mut Document) -> Vec<Finding> {
+    let leaves = leaves(schema, &document.value);
+    let mended: Vec<_> = leaves
+        .into_iter()
+        .filter_map(|it| Some((mended(&it, document)?, it.at)))
+        .collect();
+    for (value, path) in mended {
+        match document.get_mut(&path) {
+            Some(place) if !value.is_null() => *place = value,
+            _ => drop(document.remove(&path)),
+        }
+    }
+    let teller = Teller { schema, document };
+    let leaves = self::leaves(schema, &document.value);
+    leaves.iter().map(|it| teller.finding(it)).collect()
 }
 
-impl Checker {
-    /// Prepares a schema.
-    pub(super) fn new(schema: Value) -> Result<Self, Finding> {
-        let validator = jsonschema::options()
-            .should_validate_formats(true)
-            .build(&schema)
-            .map_err(|error| {
-                let what = format!("cannot read the schema of the configuration: {error}");
-                Finding::error::<String>([], None, what, "")
-            })?;
-        Ok(Self { schema, validator })
+/// Returns the value that was meant: what the environment says gets the type that is wanted (a key
+/// id of digits is still a key id, a port in quotes a number). Null means that it is left out, as a
+/// section whose keys are all commented out.
+fn mended(violation: &Violation<'_>, document: &Document) -> Option<Value> {
+    let expected = Expected::new(violation.schema);
+    let value = violation.value;
+    if let Some(text) = document.text_from_env(&violation.at) {
+        return match value {
+            Value::Number(_) | Value::Bool(_) if expected.takes_text() => Some(text.into()),
+            Value::String(_) if !expected.takes_text() => Some(scalar::plain(text)),
+            _ => None,
+        };
     }
+    let (_, section) = violation.at.split_last()?;
+    let is_left_out = value.is_null() && expected.takes_mapping_only() && !is_apps(section);
+    is_left_out.then_some(Value::Null)
+}
 
-    /// Returns every mistake, after mending what can only be meant in one way.
-    pub(super) fn check(&self, document: &mut Document) -> Vec<Finding> {
-        for error in self.leaves(document) {
-            self.mend(&error, document);
-        }
-        self.leaves(document)
-            .iter()
-            .flat_map(|error| self.findings(error, document))
-            .collect()
-    }
+/// Says what is wrong with a document.
+struct Teller<'a> {
+    schema: &'a Value,
+    document: &'a Document,
+}
 
-    /// Gives what the environment says the type that is wanted (a key id of digits is still a key
-    /// id, a port in quotes a number), and takes out sections whose keys are all commented out.
-    fn mend(&self, error: &ValidationError<'_>, document: &mut Document) {
-        let path = segments(error.instance_path().as_str());
-        let expected = self.expected(error);
-        let instance = error.instance();
-        if let Some(text) = document.text_from_env(&path) {
-            let text = text.to_owned();
-            let mended = match instance.as_ref() {
-                Value::Number(_) | Value::Bool(_) if expected.takes_text() => text.into(),
-                Value::String(_) if !expected.takes_text() => scalar::plain(&text),
-                _ => return,
-            };
-            if let Some(value) = document.get_mut(&path) {
-                *value = mended;
-            }
-        } else if instance.is_null()
-            && expected.takes_mapping_only()
-            && !path
-                .split_last()
-                .is_none_or(|(_, section)| is_apps(section))
-        {
-            document.remove(&path);
-        }
-    }
-
-    /// Returns the errors where they are, not where alternatives begin.
-    fn leaves(&self, document: &Document) -> Vec<ValidationError<'static>> {
-        let mut leaves = Vec::new();
-        for error in self.validator.iter_errors(&document.value) {
-            collect_leaves(error.to_owned(), &mut leaves);
-        }
-        leaves
-    }
-
-    /// Returns what the schema expects where the error is.
-    fn expected(&self, error: &ValidationError<'_>) -> Expected<'_> {
-        Expected::new(self.around(error))
-    }
-
-    /// Returns the schema whose keyword failed.
-    fn around(&self, error: &ValidationError<'_>) -> &Value {
-        let keyword = error.schema_path().as_str();
-        let schema = keyword
-            .rfind('/')
-            .and_then(|end| self.schema.pointer(&keyword[..end]));
-        schema.unwrap_or(&Value::Null)
-    }
-
-    fn findings(&self, error: &ValidationError<'_>, document: &Document) -> Vec<Finding> {
-        let path = segments(error.instance_path().as_str());
-        match error.kind() {
-            Kind::AdditionalProperties { unexpected } => unexpected
-                .iter()
-                .map(|key| self.unknown_key(key, &path, error, document))
-                .collect(),
-            Kind::Required { property } => {
-                let key = property.as_str().unwrap_or_default();
-                let wanted = &self.around(error)["properties"][key];
+impl Teller<'_> {
+    fn finding(&self, violation: &Violation<'_>) -> Finding {
+        match violation.kind {
+            Kind::Unknown(key) => self.unknown_key(key, violation),
+            Kind::Missing(key) => {
+                let wanted = &violation.schema["properties"][key];
                 let instead = match Expected::new(wanted).to_string() {
                     text if text.is_empty() => "add it".to_owned(),
                     text => format!("add `{key}:` with {text}"),
                 };
-                vec![document.error(&child(&path, key), "is missing", instead)]
+                let path = child(&violation.at, key);
+                self.document.error(&path, "is missing", instead)
             }
-            _ => vec![self.wrong_value(path, error, document)],
+            _ => self.wrong_value(violation),
         }
     }
 
-    fn wrong_value(
-        &self,
-        path: Vec<String>,
-        error: &ValidationError<'_>,
-        document: &Document,
-    ) -> Finding {
-        let expected = self.expected(error);
-        let from_env = document.text_from_env(&path).is_some();
-        let what = match error.kind() {
-            Kind::Format { format } if format == "uri" => "is no URL".to_owned(),
-            Kind::Pattern { pattern } => format!("does not fit the pattern `{pattern}`"),
+    fn wrong_value(&self, violation: &Violation<'_>) -> Finding {
+        let (path, value) = (&violation.at, violation.value);
+        let expected = Expected::new(violation.schema);
+        let from_env = self.document.text_from_env(path).is_some();
+        let what = match violation.kind {
+            Kind::Format("uri") => "is no URL".to_owned(),
+            Kind::Pattern(pattern) => format!("does not fit the pattern `{pattern}`"),
             _ if from_env => "cannot be what the environment says".to_owned(),
-            _ => format!("cannot be {}", expected.show(error.instance())),
+            _ => format!("cannot be {}", expected.show(value)),
         };
         let wanted = Some(expected.to_string()).filter(|wanted| !wanted.is_empty());
         let wanted = wanted.map(|wanted| format!("write {wanted}"));
-        let hint = expected.hint(error.instance()).filter(|_| !from_env);
+        let hint = expected.hint(value).filter(|_| !from_env);
         let instead: Vec<String> = wanted.into_iter().chain(hint).collect();
-        let at = document.value_at(&path);
-        Finding::error(path, at, what, instead.join("; "))
+        let at = self.document.value_at(path);
+        Finding::error(path.clone(), at, what, instead.join("; "))
     }
 
-    fn unknown_key(
-        &self,
-        key: &str,
-        parent: &[String],
-        error: &ValidationError<'_>,
-        document: &Document,
-    ) -> Finding {
-        let known = keys(self.around(error));
+    fn unknown_key(&self, key: &str, violation: &Violation<'_>) -> Finding {
+        let parent = &violation.at;
+        let known = keys(violation.schema);
         let instead = if let Some(near) = nearest(key, known.iter().copied()) {
             format!("did you mean `{near}`?")
         } else if let Some(home) = self.home(key, parent) {
@@ -150,7 +100,8 @@ impl Checker {
             let known: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
             format!("the keys here are {}", join(&known, "and"))
         };
-        document.error(&child(parent, key), "there is no such key", instead)
+        let path = child(parent, key);
+        self.document.error(&path, "there is no such key", instead)
     }
 
     /// Returns where a key has its place that stands at the root or in an app of another type.
@@ -193,32 +144,27 @@ fn keys(schema: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// Splits a JSON pointer (RFC 6901).
-fn segments(pointer: &str) -> Vec<String> {
-    let unescape = |segment: &str| segment.replace("~1", "/").replace("~0", "~");
-    pointer.split('/').skip(1).map(unescape).collect()
+/// Returns the violations where they are, not where alternatives begin.
+fn leaves<'a>(schema: &'a Value, value: &'a Value) -> Vec<Violation<'a>> {
+    let violations = violations(schema, value).into_iter();
+    violations.flat_map(leaves_of).collect()
 }
 
-/// Adds the error, or those of the one alternative that was meant.
-fn collect_leaves(error: ValidationError<'static>, leaves: &mut Vec<ValidationError<'static>>) {
-    let Some(meant) = meant_alternative(&error) else {
-        return leaves.push(error);
-    };
-    if let Kind::AnyOf { context } | Kind::OneOfNotValid { context } = error.into_parts().kind {
-        let errors = context.into_iter().nth(meant).into_iter().flatten();
-        errors.for_each(|error| collect_leaves(error, leaves));
+/// Returns the violation, or those of the one alternative that was meant: for a mapping, the first
+/// that takes mappings.
+fn leaves_of(mut violation: Violation<'_>) -> Vec<Violation<'_>> {
+    if let Kind::NoneOf(alternatives) = &mut violation.kind
+        && violation.value.is_object()
+    {
+        let is_wrong_type =
+            |inner: &Violation<'_>| inner.at == violation.at && inner.kind == Kind::Value;
+        let meant = alternatives
+            .iter()
+            .position(|it| !it.iter().any(is_wrong_type));
+        if let Some(meant) = meant {
+            let meant = alternatives.swap_remove(meant).into_iter();
+            return meant.flat_map(leaves_of).collect();
+        }
     }
-}
-
-/// Returns which alternative a mapping was meant to be: the first that takes mappings.
-fn meant_alternative(error: &ValidationError<'_>) -> Option<usize> {
-    let (Kind::AnyOf { context } | Kind::OneOfNotValid { context }) = error.kind() else {
-        return None;
-    };
-    let wrong_type = |inner: &ValidationError<'_>| {
-        inner.instance_path() == error.instance_path() && matches!(inner.kind(), Kind::Type { .. })
-    };
-    let is_mapping = error.instance().is_object();
-    let mut alternatives = context.iter();
-    is_mapping.then(|| alternatives.position(|errors| !errors.iter().any(wrong_type)))?
+    vec![violation]
 }

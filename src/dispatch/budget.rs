@@ -9,6 +9,12 @@ use tokio::time::Instant;
 /// Traffic fades with this time constant, in seconds: "recent" is about the last ten.
 const RECENT_SECONDS: f64 = 10.0;
 
+/// Traffic fades in steps of this many milliseconds, which keeps the power off the hot path.
+const STEP_MILLIS: u32 = 10;
+
+/// What a step leaves.
+const LEFT: f64 = 1.0 - STEP_MILLIS as f64 / 1000.0 / RECENT_SECONDS;
+
 /// Retries a second that are always granted, so that a quiet gateway may still retry.
 const FLOOR_PER_SECOND: f64 = 10.0;
 
@@ -73,10 +79,10 @@ impl Budget {
 
     fn recent(&self, now: Instant) -> MutexGuard<'_, Recent> {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = now.saturating_duration_since(recent.at).as_secs_f64();
-        // Fading in steps of 10 ms keeps the exponential off the hot path.
-        if passed >= 0.01 {
-            let left = (-passed / RECENT_SECONDS).exp();
+        let passed = now.saturating_duration_since(recent.at).as_millis();
+        if passed >= STEP_MILLIS.into() {
+            let steps = i32::try_from(passed / u128::from(STEP_MILLIS)).unwrap_or(i32::MAX);
+            let left = LEFT.powi(steps);
             recent.pushes *= left;
             recent.retries *= left;
             recent.at = now;

@@ -12,32 +12,34 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{EnvFilter, Layer};
 
 use super::config::{LogFormat, LogLevel};
 use json::{JsonEvent, JsonFields};
 
 pub use seldom::Seldom;
 
-/// What these say at every level of ours helps nobody.
-const OTHERS: &str = "actix_server=warn,h2=warn,rustls=warn";
+/// What these say below warnings helps nobody, whatever the level is.
+const OTHERS: [&str; 3] = ["actix_server", "h2", "rustls"];
 
 /// The longest id of an event, an app or a user that is shown; Matrix allows 255 bytes
 /// (<https://spec.matrix.org/latest/appendices/#common-identifier-format>).
 const MAX_ID_BYTES: usize = 255;
 
 /// Returns what is logged at `log.level`.
-pub(super) fn filter(level: LogLevel) -> EnvFilter {
+pub(super) fn filter(level: LogLevel) -> Targets {
     let level = match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
-        LogLevel::Debug => "debug",
-        LogLevel::Trace => "trace",
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
     };
-    EnvFilter::new(format!("{level},{OTHERS}"))
+    let others = OTHERS.map(|target| (target, level.min(LevelFilter::WARN)));
+    Targets::new().with_default(level).with_targets(others)
 }
 
 /// Returns what writes the log to standard error.

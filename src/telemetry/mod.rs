@@ -17,9 +17,10 @@ pub mod traces;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
+use tracing_subscriber::{Layer, Registry, reload};
 
 use config::{LogConfig, LogLevel, MetricsConfig};
 
@@ -60,7 +61,7 @@ trait Sender {
 pub struct Telemetry {
     senders: Vec<Box<dyn Sender>>,
     /// What is logged, where the configuration says it and not `$RUST_LOG`.
-    level: Option<reload::Handle<EnvFilter, Registry>>,
+    level: Option<reload::Handle<Targets, Registry>>,
 }
 
 /// Starts the log of the process, its traces and crash reports. `env` reads its environment.
@@ -70,7 +71,7 @@ pub struct Telemetry {
 /// Returns what could not be started, and why.
 pub fn start(log: &LogConfig, metrics: &MetricsConfig, env: Env<'_>) -> Result<Telemetry, String> {
     let wanted = env("RUST_LOG").filter(|wanted| !wanted.is_empty());
-    let wanted = wanted.map(|wanted| EnvFilter::try_new(wanted).map_err(|it| it.to_string()));
+    let wanted = wanted.map(|wanted| wanted.parse::<Targets>().map_err(|it| it.to_string()));
     let to_stderr = logs::to_stderr(log.format);
     let (to_stderr, level, misunderstood) = match wanted {
         Some(Ok(filter)) => (to_stderr.with_filter(filter).boxed(), None, None),

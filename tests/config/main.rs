@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod bad;
+mod oracle;
 mod sample;
 mod state;
 mod sygnal;

@@ -5,11 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use jsonschema::ValidationError;
-use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value, json};
 
 use crate::fault::Fault;
+use crate::schema::{self, Kind, Violation};
 
 /// Google's `Message`.
 const SCHEMA: &str = include_str!("message.schema.json");
@@ -56,8 +55,8 @@ pub(super) fn check(options: &Map<String, Value>) -> Vec<Fault> {
     }
     faults.extend(too_large(&message));
     message["token"] = json!("device");
-    match violations(&message) {
-        Ok(violations) => faults.extend(violations),
+    match serde_json::from_str(SCHEMA) {
+        Ok(schema) => faults.extend(schema::violations(&schema, &message).iter().map(fault)),
         Err(error) => faults.push(Fault::new("fcm_options", error.to_string(), "")),
     }
     faults
@@ -86,42 +85,38 @@ fn too_large(message: &Value) -> Option<Fault> {
     })
 }
 
-fn violations(message: &Value) -> Result<Vec<Fault>, Box<dyn std::error::Error>> {
-    let schema: Value = serde_json::from_str(SCHEMA)?;
-    let validator = jsonschema::validator_for(&schema)?;
-    let errors = validator.iter_errors(message);
-    Ok(errors.flat_map(|error| faults_of(&error, &schema)).collect())
-}
-
-fn faults_of(error: &ValidationError<'_>, schema: &Value) -> Vec<Fault> {
-    let place: String = error.instance_path().as_str().replace('/', ".");
-    let key = format!("fcm_options{place}");
-    match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let allowed = siblings(error, schema);
-            let fault = |name: &String| {
-                let instead = instead_of(name, &allowed);
-                Fault::new(format!("{key}.{name}"), "FCM knows no such key", instead)
-            };
-            unexpected.iter().map(fault).collect()
+fn fault(violation: &Violation<'_>) -> Fault {
+    let place: Vec<&str> = violation.at.iter().map(String::as_str).collect();
+    let key = [&["fcm_options"], place.as_slice()].concat().join(".");
+    match violation.kind {
+        Kind::Unknown(name) => {
+            let instead = instead_of(name, &siblings(violation.schema));
+            Fault::new(format!("{key}.{name}"), "FCM knows no such key", instead)
         }
-        ValidationErrorKind::Enum { options } => {
-            vec![Fault::new(key, "FCM does not take this value", format!("write one of {options}"))]
-        }
-        ValidationErrorKind::Pattern { .. } => {
-            let instead = "write seconds with an `s`, like \"3600s\"";
-            vec![Fault::new(key, error.to_string(), instead)]
-        }
-        _ => vec![Fault::new(key, error.to_string(), "")],
+        _ => Fault::new(key, "FCM does not take this value", wanted(violation)),
     }
 }
 
-/// Returns the keys allowed where `error` found another, in their usual spelling.
-fn siblings<'s>(error: &ValidationError<'_>, schema: &'s Value) -> BTreeSet<&'s str> {
-    let keyword = error.schema_path().as_str();
-    let object = keyword.rsplit_once('/').map_or("", |(object, _)| object);
-    let properties = schema.pointer(&format!("{object}/properties"));
-    let properties = properties.and_then(Value::as_object);
+/// Returns what to write where a value does not fit.
+fn wanted(violation: &Violation<'_>) -> String {
+    if let Kind::Pattern(_) = violation.kind {
+        return "write seconds with an `s`, like \"3600s\"".to_owned();
+    }
+    let schema = violation.schema;
+    match (&schema["enum"], schema["type"].as_str()) {
+        (Value::Array(words), _) => format!("write one of {}", Value::from(words.clone())),
+        (_, Some("boolean")) => "write `true` or `false`".to_owned(),
+        (_, Some("integer" | "number")) => "write a number within Google's bounds".to_owned(),
+        (_, Some("string")) => "write text".to_owned(),
+        (_, Some("array")) => "write a list".to_owned(),
+        (_, Some("object")) => "write a mapping of keys and values".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Returns the keys that an object can have, in their usual spelling.
+fn siblings(schema: &Value) -> BTreeSet<&str> {
+    let properties = schema["properties"].as_object();
     let names = properties.into_iter().flat_map(Map::keys).map(String::as_str);
     let refused = |name: &str| {
         USELESS.iter().any(|(key, ..)| *key == name) || OVERWRITTEN.contains(&name)
@@ -185,13 +180,13 @@ mod tests {
             (
                 json!({"android": {"notification": {"chanel_id": "x", "sticky": "yes"}}}),
                 &[
-                    "fcm_options.android.notification.sticky: \"yes\" is not of type \"boolean\"",
+                    "fcm_options.android.notification.sticky: FCM does not take this value; write `true` or `false`",
                     "fcm_options.android.notification.chanel_id: FCM knows no such key; did you mean `channel_id`?",
                 ],
             ),
             (
                 json!({"android": {"ttl": "1h"}}),
-                &["fcm_options.android.ttl: \"1h\" does not match \"^-?[0-9]{1,12}(\\.[0-9]{1,9})?s$\"; write seconds with an `s`, like \"3600s\""],
+                &["fcm_options.android.ttl: FCM does not take this value; write seconds with an `s`, like \"3600s\""],
             ),
             (json!({"topic": "news"}), &["fcm_options.topic: a push goes to one device, not to a topic; remove it"]),
             (
@@ -206,7 +201,7 @@ mod tests {
                 json!({"notification": {"title": "x".repeat(3100)}}),
                 &["fcm_options: its texts take 3112 of the 4096 bytes that a message may have; shorten them to 3072 bytes"],
             ),
-            (json!({"notification": []}), &["fcm_options.notification: [] is not of type \"object\""]),
+            (json!({"notification": []}), &["fcm_options.notification: FCM does not take this value; write a mapping of keys and values"]),
         ];
         for (options, expected) in rows {
             let faults = check(options.as_object().unwrap());
