@@ -85,6 +85,11 @@ impl Process {
         usage::process_cpu(self.0.id())
     }
 
+    /// Returns how long its threads have waited for a core.
+    pub(crate) fn waited(&self) -> Duration {
+        usage::process_waited(self.0.id())
+    }
+
     /// Returns its resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         usage::resident_kib(self.0.id())

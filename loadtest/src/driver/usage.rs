@@ -24,6 +24,23 @@ pub(crate) fn process_cpu(pid: u32) -> Duration {
     cpu_time(Path::new(&format!("/proc/{pid}/stat"))).unwrap_or_default()
 }
 
+/// Returns how long threads of a process were ready to run while every core had other work; none
+/// where the kernel does not say (`schedstat`, <https://docs.kernel.org/scheduler/sched-stats.html>).
+pub(crate) fn process_waited(pid: u32) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    let waited = |task: fs::DirEntry| {
+        let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let nanos = stat.split_ascii_whitespace().nth(1)?.parse().ok()?;
+        Some(Duration::from_nanos(nanos))
+    };
+    tasks
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(waited)
+        .sum()
+}
+
 /// Returns the resident memory of a process in KiB.
 pub(crate) fn resident_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

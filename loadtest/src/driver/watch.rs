@@ -53,6 +53,8 @@ pub(crate) struct Phase {
     /// The gateway's CPU time for each answer that it gave.
     pub(crate) cpu_micros_per_push: f64,
     pub(crate) gateway_cores: f64,
+    /// How many threads of the gateway, at any moment, were ready to run while others had the cores.
+    pub(crate) gateway_waiting: f64,
     pub(crate) client_cores: f64,
     pub(crate) peer_cores: f64,
     pub(crate) resident_mib: f64,
@@ -86,6 +88,7 @@ pub(crate) struct Timeline {
 struct Counted {
     at: Instant,
     gateway: Duration,
+    gateway_waited: Duration,
     own: OwnCpu,
     arrived: u64,
 }
@@ -95,6 +98,7 @@ impl Counted {
         Self {
             at: Instant::now(),
             gateway: rig.gateway.process.cpu_time(),
+            gateway_waited: rig.gateway.process.waited(),
             own: OwnCpu::now(),
             arrived: rig.peers().map(|peer| peer.accepted() as u64).sum(),
         }
@@ -199,6 +203,7 @@ impl<'a> Watch<'a> {
         }
         let lasted = seconds(to.at - from.at);
         let gateway = seconds(to.gateway.saturating_sub(from.gateway));
+        let waited = seconds(to.gateway_waited.saturating_sub(from.gateway_waited));
         let clients = seconds(to.own.clients.saturating_sub(from.own.clients));
         let peers = seconds(to.own.peers.saturating_sub(from.own.peers));
         let pushes = to.arrived.saturating_sub(from.arrived);
@@ -223,6 +228,7 @@ impl<'a> Watch<'a> {
             failed,
             cpu_micros_per_push: ratio(gateway * 1e6, float(settled + all.failed())),
             gateway_cores: ratio(gateway, lasted),
+            gateway_waiting: ratio(waited, lasted),
             client_cores: ratio(clients, lasted),
             peer_cores: ratio(peers, lasted),
             resident_mib,

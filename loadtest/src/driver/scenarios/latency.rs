@@ -60,6 +60,11 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         ),
         "in the latency above, though not the gateway's doing",
     );
+    findings.figure(
+        "waited for a core",
+        format!("{:.1} % of the time", measured.gateway_waiting * 100.0),
+        "the gateway was ready and others had the cores: so many pushes waited with it",
+    );
     findings.keep(
         Run::close("latency", &mut rig, paced.timeline)?,
         Doubles::Never,
