@@ -18,10 +18,7 @@ fn main() {
 fn message(bencher: Bencher, bytes: usize) {
     let keys = read(&subscription()).unwrap_or_else(|| panic!("keys that are none"));
     let plaintext = vec![b'x'; bytes];
-    assert!(
-        seal(&plaintext, &keys).is_ok(),
-        "a message that is not sealed"
-    );
+    assert!(seal(&plaintext, &keys).is_ok(), "a message that is not sealed");
     bencher
         .counter(BytesCount::new(bytes))
         .bench_local(|| seal(black_box(&plaintext), black_box(&keys)));

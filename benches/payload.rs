@@ -37,21 +37,13 @@ const CUTTING: [&str; 4] = ["apns", "fcm", "webpush", "unifiedpush"];
 /// Ids and counts only.
 #[divan::bench(args = PROVIDERS)]
 fn ids(bencher: Bencher, provider: &str) {
-    make(
-        bencher,
-        provider,
-        serde_json::from_str(IDS).unwrap_or_default(),
-    );
+    make(bencher, provider, serde_json::from_str(IDS).unwrap_or_default());
 }
 
 /// A message in full.
 #[divan::bench(args = PROVIDERS)]
 fn full(bencher: Bencher, provider: &str) {
-    make(
-        bencher,
-        provider,
-        serde_json::from_str(FULL).unwrap_or_default(),
-    );
+    make(bencher, provider, serde_json::from_str(FULL).unwrap_or_default());
 }
 
 /// A message of 60 kB, of which little fits.
@@ -95,10 +87,7 @@ fn app(provider: &str) -> App {
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
     let keys = keys(provider, folder.path());
     let file = folder.path().join("config.yaml");
-    let written = fs::write(
-        &file,
-        format!("apps:\n  app:\n    type: {provider}\n{keys}"),
-    );
+    let written = fs::write(&file, format!("apps:\n  app:\n    type: {provider}\n{keys}"));
     assert!(written.is_ok(), "cannot write the configuration");
     let loaded = config::load(&file, &|_| None, &Metrics::new());
     let apps = loaded.map(|loaded| loaded.config.apps);
@@ -117,10 +106,7 @@ fn keys(provider: &str, folder: &Path) -> String {
         }
         "fcm" => {
             let account = OAuth::start().service_account("load").write(folder);
-            format!(
-                "    project_id: load\n    service_account_file: {}\n",
-                account.display()
-            )
+            format!("    project_id: load\n    service_account_file: {}\n", account.display())
         }
         "unifiedpush" => String::new(),
         "webhook" => {

@@ -57,13 +57,8 @@ fn dead_pushkey(bencher: Bencher, size: usize) {
 /// A push of a pushkey seen before.
 #[divan::bench(args = SIZES)]
 fn rate_limit(bencher: Bencher, size: usize) {
-    let (limits, now) = (
-        Limits::new(Some(&RateLimitConfig::default())),
-        Instant::now(),
-    );
-    keys()
-        .take(size)
-        .for_each(|key| assert!(limits.take(key, now).is_ok()));
+    let (limits, now) = (Limits::new(Some(&RateLimitConfig::default())), Instant::now());
+    keys().take(size).for_each(|key| assert!(limits.take(key, now).is_ok()));
     let mut keys = keys().take(size).cycle();
     bencher.bench_local(|| black_box(limits.take(keys.next().unwrap_or_default(), now)));
 }
@@ -83,9 +78,7 @@ fn deliver(duplicates: &Arc<Duplicates>, key: Key) {
 
 fn rejected(size: usize) -> Rejections {
     let rejections = Rejections::new(bounds(size));
-    keys()
-        .take(size)
-        .for_each(|key| rejections.remember(key, Some(1), 0));
+    keys().take(size).for_each(|key| rejections.remember(key, Some(1), 0));
     rejections
 }
 

@@ -20,11 +20,7 @@ impl Fault {
         what: impl Into<String>,
         instead: impl Into<String>,
     ) -> Self {
-        Self {
-            key: key.into(),
-            what: what.into(),
-            instead: instead.into(),
-        }
+        Self { key: key.into(), what: what.into(), instead: instead.into() }
     }
 }
 

@@ -93,10 +93,7 @@ impl Glob {
         let end = (self.0.len(), other.0.len());
         // Breadth first over pairs of positions; a step that takes no character goes to the front.
         let mut steps: HashMap<Pair, Step> = HashMap::new();
-        let start = Step {
-            from: (0, 0),
-            taken: None,
-        };
+        let start = Step { from: (0, 0), taken: None };
         let mut queue = VecDeque::from([((0, 0), start)]);
         while let Some((pair, step)) = queue.pop_front() {
             if steps.contains_key(&pair) {
@@ -196,11 +193,7 @@ mod tests {
         for (left, right, expected) in [
             ("com.*", "*.ios", Some("com.ios")),
             ("com.example.*", "com.*.ios", Some("com.example.ios")),
-            (
-                "com.example.*",
-                "com.example.ios.*",
-                Some("com.example.ios."),
-            ),
+            ("com.example.*", "com.example.ios.*", Some("com.example.ios.")),
             ("a?", "?b", Some("ab")),
             ("??", "*", Some("xx")),
             ("*", "*", Some("")),

@@ -43,11 +43,7 @@ pub enum Kind<'a> {
 /// Returns everything that is wrong with `value`; of one value that has a wrong type only that.
 #[must_use]
 pub fn violations<'a>(schema: &'a Value, value: &'a Value) -> Vec<Violation<'a>> {
-    let mut check = Check {
-        root: schema,
-        at: Vec::new(),
-        found: Vec::new(),
-    };
+    let mut check = Check { root: schema, at: Vec::new(), found: Vec::new() };
     check.value(schema, value);
     check.found
 }
@@ -101,10 +97,7 @@ impl<'a> Check<'a> {
 
     fn object(&mut self, schema: &'a Value, value: &'a Value) {
         for (key, member) in value.as_object().into_iter().flatten() {
-            match (
-                schema["properties"].get(key),
-                &schema["additionalProperties"],
-            ) {
+            match (schema["properties"].get(key), &schema["additionalProperties"]) {
                 (Some(known), _) => self.within(key, known, member),
                 (None, Value::Bool(false)) => self.add(schema, value, Kind::Unknown(key)),
                 (None, others) => self.within(key, others, member),
@@ -156,22 +149,13 @@ impl<'a> Check<'a> {
 
     /// Returns what would be wrong by another schema.
     fn apart(&self, schema: &'a Value, value: &'a Value) -> Vec<Violation<'a>> {
-        let mut check = Check {
-            root: self.root,
-            at: self.at.clone(),
-            found: Vec::new(),
-        };
+        let mut check = Check { root: self.root, at: self.at.clone(), found: Vec::new() };
         check.value(schema, value);
         check.found
     }
 
     fn add(&mut self, schema: &'a Value, value: &'a Value, kind: Kind<'a>) {
-        self.found.push(Violation {
-            at: self.at.clone(),
-            value,
-            schema,
-            kind,
-        });
+        self.found.push(Violation { at: self.at.clone(), value, schema, kind });
     }
 }
 
@@ -194,9 +178,7 @@ fn fits_alone(schema: &Value, value: &Value) -> bool {
     };
     in_bounds
         && schema.get("const").is_none_or(|only| value == only)
-        && schema["enum"]
-            .as_array()
-            .is_none_or(|words| words.contains(value))
+        && schema["enum"].as_array().is_none_or(|words| words.contains(value))
 }
 
 fn is_of_type(value: &Value, kind: &Value) -> bool {
@@ -221,7 +203,5 @@ fn schemas<'a>(schema: &'a Value, keyword: &str) -> &'a [Value] {
 
 /// Returns a list's entries, or the one that stands alone.
 fn list_or_one(value: &Value) -> &[Value] {
-    value
-        .as_array()
-        .map_or_else(|| std::slice::from_ref(value), Vec::as_slice)
+    value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice)
 }

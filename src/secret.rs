@@ -22,11 +22,7 @@ pub struct KeyFiles {
 impl KeyFiles {
     /// Looks files up beside `base`, the folder of the configuration file.
     pub fn beside(base: impl Into<PathBuf>) -> Self {
-        Self {
-            base: base.into(),
-            warnings: Arc::default(),
-            contents: Mutex::default(),
-        }
+        Self { base: base.into(), warnings: Arc::default(), contents: Mutex::default() }
     }
 
     /// Looks up the same files with the same warnings, and with a [`digest`](Self::digest) of its
@@ -34,11 +30,7 @@ impl KeyFiles {
     #[must_use]
     pub fn apart(&self) -> Self {
         let (base, warnings) = (self.base.clone(), self.warnings.clone());
-        Self {
-            base,
-            warnings,
-            contents: Mutex::default(),
-        }
+        Self { base, warnings, contents: Mutex::default() }
     }
 
     /// Returns a hash of every file read: it changes when one of them does.
@@ -91,11 +83,7 @@ impl KeyFiles {
     pub fn read_text(&self, key: &str, path: &Path) -> Result<SecretString, Fault> {
         let bytes = self.read(key, path)?;
         let text = std::str::from_utf8(bytes.expose_secret()).map_err(|_| {
-            Fault::new(
-                key,
-                format!("{} is not text", path.display()),
-                "write UTF-8",
-            )
+            Fault::new(key, format!("{} is not text", path.display()), "write UTF-8")
         })?;
         Ok(SecretString::from(text.trim()))
     }
@@ -112,11 +100,9 @@ impl KeyFiles {
         file: Option<&Path>,
     ) -> Result<Option<SecretString>, Fault> {
         match (inline, file) {
-            (Some(_), Some(_)) => Err(Fault::new(
-                key,
-                format!("stands beside `{key}_file`"),
-                "keep one of the two",
-            )),
+            (Some(_), Some(_)) => {
+                Err(Fault::new(key, format!("stands beside `{key}_file`"), "keep one of the two"))
+            }
             (None, Some(file)) => self.read_text(&format!("{key}_file"), file).map(Some),
             (inline, None) => Ok(inline),
         }

@@ -35,22 +35,13 @@ fn every_import_goes_down() {
             for import in imports(line) {
                 seen += 1;
                 if !is_allowed(&root, &parts, &import) {
-                    offences.push(format!(
-                        "{}:{}: {}",
-                        file.display(),
-                        number + 1,
-                        line.trim()
-                    ));
+                    offences.push(format!("{}:{}: {}", file.display(), number + 1, line.trim()));
                 }
             }
         }
     }
     assert!(seen > 20, "the scan finds imports");
-    assert!(
-        offences.is_empty(),
-        "imports that go up or sideways:\n{}",
-        offences.join("\n")
-    );
+    assert!(offences.is_empty(), "imports that go up or sideways:\n{}", offences.join("\n"));
 }
 
 #[test]

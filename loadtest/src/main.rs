@@ -24,9 +24,5 @@ fn run() -> io::Result<ExitCode> {
     }
     let outcome = driver::run(&Options::parse())?;
     print!("{}", outcome.text);
-    Ok(if outcome.good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if outcome.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

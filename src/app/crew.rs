@@ -42,10 +42,7 @@ impl Crew {
     pub(super) fn new(plan: Plan, home: Home, workers: usize, pin_cores: bool) -> Self {
         let memory = Arc::new(Memory::new(&plan.config, home));
         let unifiedpush = Arc::new(AtomicBool::new(has_unifiedpush(&plan)));
-        let cores = pin_cores
-            .then(core_affinity::get_core_ids)
-            .flatten()
-            .unwrap_or_default();
+        let cores = pin_cores.then(core_affinity::get_core_ids).flatten().unwrap_or_default();
         let plan = CurrentPlan::new(plan);
         Self {
             plan,
@@ -69,20 +66,12 @@ impl Crew {
         // A thread that ended is replaced by a new one, which takes over its number.
         on_duty.retain(|_, duty| duty.supervisor.connected());
         let is_free = |worker: &usize| on_duty.values().all(|duty| duty.worker != *worker);
-        let worker = (0..self.workers)
-            .find(is_free)
-            .unwrap_or(on_duty.len() % self.workers);
+        let worker = (0..self.workers).find(is_free).unwrap_or(on_duty.len() % self.workers);
         if let Some(core) = self.cores.get(worker % self.cores.len().max(1)) {
             core_affinity::set_for_current(*core);
         }
         let supervisor = Supervisor::new(self.plan.get(), self.memory.clone(), worker).start();
-        on_duty.insert(
-            here,
-            Duty {
-                worker,
-                supervisor: supervisor.clone(),
-            },
-        );
+        on_duty.insert(here, Duty { worker, supervisor: supervisor.clone() });
         supervisor
     }
 
@@ -94,8 +83,7 @@ impl Crew {
 
     /// Puts another plan in force on every thread.
     pub(super) fn adopt(&self, plan: Plan) {
-        self.unifiedpush
-            .store(has_unifiedpush(&plan), Ordering::Relaxed);
+        self.unifiedpush.store(has_unifiedpush(&plan), Ordering::Relaxed);
         self.memory.adjust(&plan.config);
         // Under the lock, so that a thread that starts meanwhile sees one plan or is told of it.
         let on_duty = self.on_duty();
@@ -141,7 +129,5 @@ impl Crew {
 }
 
 fn has_unifiedpush(plan: &Plan) -> bool {
-    plan.lanes
-        .iter()
-        .any(|lane| lane.app.provider == "unifiedpush")
+    plan.lanes.iter().any(|lane| lane.app.provider == "unifiedpush")
 }

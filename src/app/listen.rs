@@ -54,10 +54,7 @@ impl Listener {
             async move { signal.notified().await }
         };
         for bind in binds {
-            let cannot = |source| StartError {
-                address: bind.to_string(),
-                source,
-            };
+            let cannot = |source| StartError { address: bind.to_string(), source };
             match bind {
                 Bind::Tcp { host, port } => {
                     for socket in sockets(host, *port).map_err(cannot)? {
@@ -91,11 +88,7 @@ impl Listener {
             }
         }
         let server = server.run();
-        Ok(Self {
-            addresses,
-            handle: server.handle(),
-            served: actix_rt::spawn(server),
-        })
+        Ok(Self { addresses, handle: server.handle(), served: actix_rt::spawn(server) })
     }
 
     /// Waits until the server ends by itself.

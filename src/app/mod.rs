@@ -52,20 +52,11 @@ impl Gateway {
     ///
     /// Returns the address that cannot be listened on, and why.
     pub fn start(config: Config, metrics: Arc<Metrics>) -> Result<Self, StartError> {
-        let binds = (
-            config.public_binds(),
-            config.admin_binds(),
-            config.prometheus_binds(),
-        );
+        let binds = (config.public_binds(), config.admin_binds(), config.prometheus_binds());
         let standing = config.standing();
         let workers = worker_threads(config.runtime.workers);
         let plan = Plan::new(config.delivery, config.apps, workers, None);
-        let crew = Arc::new(Crew::new(
-            plan,
-            config.home,
-            workers,
-            config.runtime.pin_cores,
-        ));
+        let crew = Arc::new(Crew::new(plan, config.home, workers, config.runtime.pin_cores));
 
         let public = {
             let (crew, metrics) = (crew.clone(), metrics.clone());
@@ -126,10 +117,7 @@ impl Gateway {
 
     /// Returns where metrics alone are, if anywhere.
     pub fn prometheus_addresses(&self) -> &[String] {
-        self.prometheus
-            .as_ref()
-            .map(|listener| listener.addresses.as_slice())
-            .unwrap_or_default()
+        self.prometheus.as_ref().map(|listener| listener.addresses.as_slice()).unwrap_or_default()
     }
 
     /// Puts another configuration in force without losing a push. Apps that did not change keep
@@ -145,12 +133,7 @@ impl Gateway {
             );
         }
         let before = self.crew.plan.get();
-        let plan = Plan::new(
-            config.delivery,
-            config.apps,
-            self.crew.workers,
-            Some(&before),
-        );
+        let plan = Plan::new(config.delivery, config.apps, self.crew.workers, Some(&before));
         self.crew.adopt(plan);
     }
 
@@ -201,11 +184,7 @@ impl Gateway {
     /// Stops at once.
     pub async fn stop(&self) {
         self.lookout.abort();
-        let listeners = [
-            Some(&self.public),
-            Some(&self.admin),
-            self.prometheus.as_ref(),
-        ];
+        let listeners = [Some(&self.public), Some(&self.admin), self.prometheus.as_ref()];
         for listener in listeners.into_iter().flatten() {
             listener.stop(false).await;
         }
@@ -247,11 +226,8 @@ mod tests {
     async fn the_end_of_any_listener_is_noticed() {
         for which in 0..3 {
             let mut gateway = start();
-            let listeners = [
-                Some(&gateway.public),
-                Some(&gateway.admin),
-                gateway.prometheus.as_ref(),
-            ];
+            let listeners =
+                [Some(&gateway.public), Some(&gateway.admin), gateway.prometheus.as_ref()];
             listeners[which].unwrap().stop(false).await;
             gateway.ended().await;
             gateway.stop().await;

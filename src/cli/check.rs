@@ -99,13 +99,7 @@ impl<'a> Checked<'a> {
                 proxy: None,
                 state: None,
             },
-            Err(report) => Self {
-                ok: false,
-                report,
-                apps: Vec::new(),
-                proxy: None,
-                state: None,
-            },
+            Err(report) => Self { ok: false, report, apps: Vec::new(), proxy: None, state: None },
         }
     }
 
@@ -149,10 +143,7 @@ impl fmt::Display for Checked<'_> {
             let title = format!("{} ({})", app.app_id, app.r#type);
             writeln!(f, "{}", Painted(Colour::Head, title))?;
             for credential in &app.credentials {
-                let CheckedCredential {
-                    description,
-                    expires,
-                } = credential;
+                let CheckedCredential { description, expires } = credential;
                 match expires {
                     Some(at) => writeln!(f, "  {description}, {}", Lasting(*at))?,
                     None => writeln!(f, "  {description}")?,
@@ -205,10 +196,7 @@ impl fmt::Display for Lasting {
 
 /// Returns the time in UTC; `None` if it is past the calendar's end.
 fn utc(at: SystemTime) -> Option<OffsetDateTime> {
-    let seconds = at
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     OffsetDateTime::from_unix_timestamp(seconds.try_into().ok()?).ok()
 }
 

@@ -51,11 +51,7 @@ pub(super) fn run(options: &super::Options, health: &Options) -> ExitCode {
         }
     };
     health.format.result(&health_of);
-    if health_of.ready {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if health_of.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Returns where a listener on every address is reached from here.
@@ -126,11 +122,7 @@ fn exchange<S: Read + Write>(
 
 fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        Err(too_late())
-    } else {
-        Ok(left)
-    }
+    if left.is_zero() { Err(too_late()) } else { Ok(left) }
 }
 
 fn too_late() -> io::Error {
@@ -152,14 +144,8 @@ impl Health {
         let status = head.split(' ').nth(1).unwrap_or_default();
         let mut body: Value = serde_json::from_str(body).unwrap_or_default();
         match (status, body["ready"].as_bool(), body["reasons"].take()) {
-            ("200", Some(true), _) => Self {
-                ready: true,
-                reasons: Vec::new(),
-            },
-            ("503", Some(false), Value::Array(reasons)) => Self {
-                ready: false,
-                reasons,
-            },
+            ("200", Some(true), _) => Self { ready: true, reasons: Vec::new() },
+            ("503", Some(false), Value::Array(reasons)) => Self { ready: false, reasons },
             _ => Self::unknown(&format!(
                 "what listens there is no admin listener of peregrine: check `admin.bind` \
                  (it answers {status:?})"
@@ -168,10 +154,7 @@ impl Health {
     }
 
     fn unknown(reason: &str) -> Self {
-        Self {
-            ready: false,
-            reasons: vec![serde_json::json!({ "reason": reason })],
-        }
+        Self { ready: false, reasons: vec![serde_json::json!({ "reason": reason })] }
     }
 }
 

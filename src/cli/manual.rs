@@ -81,9 +81,7 @@ pub(super) fn man(options: &ManOptions) -> ExitCode {
         Some(folder) => {
             write_all(folder).map_err(|error| format!(" to {}: {error}", folder.display()))
         }
-        None => main_page()
-            .map(print::out)
-            .map_err(|error| format!(": {error}")),
+        None => main_page().map(print::out).map_err(|error| format!(": {error}")),
     };
     match written {
         Ok(()) => ExitCode::SUCCESS,

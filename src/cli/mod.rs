@@ -94,9 +94,9 @@ fn definition() -> clap::Command {
     let command = Options::command();
     let config = command.get_arguments().find(|it| it.get_id() == "config");
     let silent = config.map(|it| it.clone().hide(true));
-    WITHOUT_CONFIG.into_iter().fold(command, |command, name| {
-        command.mut_subcommand(name, |it| it.args(silent.clone()))
-    })
+    WITHOUT_CONFIG
+        .into_iter()
+        .fold(command, |command, name| command.mut_subcommand(name, |it| it.args(silent.clone())))
 }
 
 impl Options {

@@ -45,11 +45,7 @@ pub(super) fn try_all(config: &Config) -> Result<Outside, String> {
         let apps = apps.buffered(AT_ONCE).map(Online).collect();
         let (apps, proxy, state) = tokio::join!(apps, proxy, config.home.probe());
         let alone = |finding| Online(vec![finding]);
-        Ok(Outside {
-            apps,
-            proxy: proxy.map(alone),
-            state: state.map(alone),
-        })
+        Ok(Outside { apps, proxy: proxy.map(alone), state: state.map(alone) })
     })
 }
 
@@ -65,19 +61,9 @@ impl fmt::Display for Online {
         if self.0.is_empty() {
             return writeln!(f, "  {}      nothing to reach", Painted(Colour::Good, "ok"));
         }
-        let width = self
-            .0
-            .iter()
-            .map(|finding| finding.tried.chars().count())
-            .max();
+        let width = self.0.iter().map(|finding| finding.tried.chars().count()).max();
         let width = width.unwrap_or_default();
-        for Finding {
-            tried,
-            ok,
-            detail,
-            instead,
-        } in &self.0
-        {
+        for Finding { tried, ok, detail, instead } in &self.0 {
             // Padded by hand: what paints has a width too.
             let (word, gap) = if *ok {
                 (Painted(Colour::Good, "ok"), "    ")

@@ -26,11 +26,7 @@ pub(super) struct FormatOption {
 impl FormatOption {
     /// Returns the choice, or what standard output asks for.
     pub(super) fn get(self) -> Format {
-        self.format.unwrap_or(if io::stdout().is_terminal() {
-            Format::Text
-        } else {
-            Format::Json
-        })
+        self.format.unwrap_or(if io::stdout().is_terminal() { Format::Text } else { Format::Json })
     }
 
     /// Prints a result.

@@ -46,11 +46,7 @@ impl<'a> Route<'a> {
             }
             Routed::Ambiguous(index) => (to(Match::Ambiguous, &config.apps[index]), None),
             Routed::Unknown => {
-                let route = Self {
-                    r#match: Match::None,
-                    app: None,
-                    r#type: None,
-                };
+                let route = Self { r#match: Match::None, app: None, r#type: None };
                 (route, None)
             }
         }
@@ -65,10 +61,7 @@ impl fmt::Display for Route<'_> {
             Match::Ambiguous => "and to another app: its configuration is ambiguous",
             Match::None => return f.write_str("none: no app has this app_id"),
         };
-        let (app, kind) = (
-            self.app.unwrap_or_default(),
-            self.r#type.unwrap_or_default(),
-        );
+        let (app, kind) = (self.app.unwrap_or_default(), self.r#type.unwrap_or_default());
         write!(f, "{app} ({kind}), {how}")
     }
 }

@@ -50,10 +50,7 @@ pub(super) fn run(options: &super::Options, render: &Options) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(answer) => {
-            let refused = Refused {
-                valid: false,
-                answer,
-            };
+            let refused = Refused { valid: false, answer };
             print::err("the gateway would refuse this request\n");
             render.format.result(&refused);
             ExitCode::FAILURE
@@ -70,10 +67,7 @@ fn read(max_body_bytes: usize) -> io::Result<Vec<u8>> {
     }
     let mut body = Vec::new();
     let most = u64::try_from(max_body_bytes).unwrap_or(u64::MAX);
-    io::stdin()
-        .lock()
-        .take(most.saturating_add(1))
-        .read_to_end(&mut body)?;
+    io::stdin().lock().take(most.saturating_add(1)).read_to_end(&mut body)?;
     Ok(body)
 }
 
@@ -205,28 +199,17 @@ impl fmt::Display for Rendering<'_> {
         for (name, value) in &request.headers {
             writeln!(f, "{name}: {value}")?;
         }
-        let encrypted = if request.encrypted {
-            ", encrypted; what it holds:"
-        } else {
-            ":"
-        };
-        writeln!(
-            f,
-            "\n{} bytes{encrypted}\n{}",
-            request.size,
-            Indented(request.body.get())
-        )?;
+        let encrypted = if request.encrypted { ", encrypted; what it holds:" } else { ":" };
+        writeln!(f, "\n{} bytes{encrypted}\n{}", request.size, Indented(request.body.get()))?;
         if let Some(limit) = &request.limit {
             let (of, bytes, most) = (limit.of, limit.bytes, limit.most);
             writeln!(f, "\n{of}: {bytes} of {most} bytes")?;
         }
         for value in &request.truncated {
             match value.kept {
-                Some(kept) => writeln!(
-                    f,
-                    "cut: {} from {} to {kept} bytes",
-                    value.member, value.bytes
-                )?,
+                Some(kept) => {
+                    writeln!(f, "cut: {} from {} to {kept} bytes", value.member, value.bytes)?;
+                }
                 None => writeln!(f, "left out: {} ({} bytes)", value.member, value.bytes)?,
             }
         }

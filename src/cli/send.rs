@@ -76,10 +76,7 @@ pub(super) fn run(options: &super::Options, test: &Options) -> ExitCode {
     let request = match Answer::or_request(test.body().into(), config.http.max_body_bytes) {
         Ok(request) => request,
         Err(refused) => {
-            print::err(format_args!(
-                "the gateway would refuse this: {}\n",
-                refused.body
-            ));
+            print::err(format_args!("the gateway would refuse this: {}\n", refused.body));
             return ExitCode::FAILURE;
         }
     };
@@ -90,10 +87,8 @@ pub(super) fn run(options: &super::Options, test: &Options) -> ExitCode {
     };
     let routes = Routes::new(config.apps.iter().map(|app| app.pattern.as_str()));
     let (route, app) = Route::find(&test.app_id, &routes, &config);
-    let steps = Arc::new(Steps {
-        live: test.format.get() == Format::Text,
-        taken: Mutex::default(),
-    });
+    let steps =
+        Arc::new(Steps { live: test.format.get() == Format::Text, taken: Mutex::default() });
     steps.say("route", route);
     // Its borrow of the configuration ends here.
     let route = serde_json::to_value(route).unwrap_or_default();
@@ -108,22 +103,12 @@ pub(super) fn run(options: &super::Options, test: &Options) -> ExitCode {
     };
     let attempts = std::mem::take(&mut *steps.taken.lock().unwrap_or_else(PoisonError::into_inner));
     let accepted = attempts.last().is_some_and(|last| last.accepted);
-    let sent = Sent {
-        accepted,
-        route,
-        attempts,
-        answer,
-        ms: milliseconds(took),
-    };
+    let sent = Sent { accepted, route, attempts, answer, ms: milliseconds(took) };
     match test.format.get() {
         Format::Json => print::json(&sent),
         Format::Text => sent.conclude(&steps),
     }
-    if accepted {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 impl Options {
@@ -172,12 +157,8 @@ async fn deliver(
     let memory = Arc::new(Memory::new(&plan.config, Home::Memory));
     let supervisor = Supervisor::new(plan, memory, 0).start();
     let received = Instant::now();
-    let notify = Notify {
-        request: Arc::new(request),
-        received,
-        reported: false,
-        span: Span::none(),
-    };
+    let notify =
+        Notify { request: Arc::new(request), received, reported: false, span: Span::none() };
     let notified = supervisor.send(notify).await;
     let notified = notified.map_err(|error| format!("the supervisor ended: {error}"))?;
     Ok((Answer::to(notified.verdict), received.elapsed()))
@@ -235,23 +216,12 @@ struct Sent {
 impl Sent {
     /// Shows people the end.
     fn conclude(&self, steps: &Steps) {
-        let Answer {
-            status,
-            retry_after,
-            body,
-        } = &self.answer;
+        let Answer { status, retry_after, body } = &self.answer;
         let wait = retry_after.map_or_else(String::new, |it| format!(" (Retry-After: {it})"));
         steps.say("answer", format_args!("{status}{wait} {body}"));
-        let (colour, word) = if self.accepted {
-            (Colour::Good, "accepted")
-        } else {
-            (Colour::Bad, "not accepted")
-        };
-        print::out(format_args!(
-            "{} in {} ms\n",
-            Painted(colour, word),
-            self.ms
-        ));
+        let (colour, word) =
+            if self.accepted { (Colour::Good, "accepted") } else { (Colour::Bad, "not accepted") };
+        print::out(format_args!("{} in {} ms\n", Painted(colour, word), self.ms));
     }
 }
 

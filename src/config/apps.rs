@@ -29,9 +29,8 @@ pub(super) fn prepare(
         let mut keys = keys.clone();
         let kind = keys.as_object_mut().and_then(|keys| keys.remove("type"));
         let kind = kind.as_ref().and_then(Value::as_str).unwrap_or_default();
-        let Some(kind) = KINDS
-            .iter()
-            .find(|known| known.name == kind || known.aliases.contains(&kind))
+        let Some(kind) =
+            KINDS.iter().find(|known| known.name == kind || known.aliases.contains(&kind))
         else {
             continue;
         };

@@ -38,9 +38,9 @@ impl Bind {
             return Ok(Self::Tcp { host, port });
         }
         match address.rsplit_once(':') {
-            Some((_, end)) if end.parse::<u16>().is_ok() => Err(format!(
-                "`{address}` has a port, which has a key of its own"
-            )),
+            Some((_, end)) if end.parse::<u16>().is_ok() => {
+                Err(format!("`{address}` has a port, which has a key of its own"))
+            }
             _ => Err(format!("`{address}` is no address")),
         }
     }
@@ -77,9 +77,7 @@ impl fmt::Display for Bind {
 
 /// Takes the brackets off an IPv6 address.
 fn host(address: &str) -> &str {
-    let bare = address
-        .strip_prefix('[')
-        .and_then(|it| it.strip_suffix(']'));
+    let bare = address.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     bare.filter(|it| it.contains(':')).unwrap_or(address)
 }
 
@@ -94,10 +92,7 @@ mod tests {
     use super::*;
 
     fn tcp(host: &str, port: u16) -> Bind {
-        Bind::Tcp {
-            host: host.to_owned(),
-            port,
-        }
+        Bind::Tcp { host: host.to_owned(), port }
     }
 
     #[test]

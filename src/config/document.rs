@@ -34,25 +34,15 @@ struct Place {
 impl Document {
     /// Makes a document without a key.
     pub(super) fn empty() -> Self {
-        Self {
-            value: Value::Object(Map::new()),
-            places: HashMap::new(),
-        }
+        Self { value: Value::Object(Map::new()), places: HashMap::new() }
     }
 
     /// Reads a tree; findings are all that is wrong in it by itself.
     pub(super) fn read(root: &Node, env: &Env<'_>) -> (Self, Vec<Finding>) {
-        let mut reader = Reader {
-            env,
-            places: HashMap::new(),
-            findings: Vec::new(),
-            path: Vec::new(),
-        };
+        let mut reader =
+            Reader { env, places: HashMap::new(), findings: Vec::new(), path: Vec::new() };
         let value = reader.value(root, None);
-        let document = Self {
-            value,
-            places: reader.places,
-        };
+        let document = Self { value, places: reader.places };
         (document, reader.findings)
     }
 
@@ -76,11 +66,10 @@ impl Document {
 
     /// Returns the value at `path`.
     pub(super) fn get_mut(&mut self, path: &[String]) -> Option<&mut Value> {
-        path.iter()
-            .try_fold(&mut self.value, |value, key| match value {
-                Value::Array(items) => items.get_mut(key.parse::<usize>().ok()?),
-                value => value.get_mut(key.as_str()),
-            })
+        path.iter().try_fold(&mut self.value, |value, key| match value {
+            Value::Array(items) => items.get_mut(key.parse::<usize>().ok()?),
+            value => value.get_mut(key.as_str()),
+        })
     }
 
     /// Takes the key at `path` out; where it stood is still known.
@@ -101,10 +90,7 @@ impl Document {
 
     /// Makes an error of a fault whose key is relative to `base`.
     pub(super) fn fault(&self, base: &[String], fault: &Fault) -> Finding {
-        let relative = fault
-            .key
-            .split(['.', '['])
-            .map(|key| key.trim_end_matches(']'));
+        let relative = fault.key.split(['.', '[']).map(|key| key.trim_end_matches(']'));
         let relative = relative.filter(|key| !key.is_empty()).map(str::to_owned);
         let path: Vec<String> = base.iter().cloned().chain(relative).collect();
         self.error(&path, &fault.what, &fault.instead)
@@ -127,11 +113,7 @@ impl Reader<'_> {
                 Ok(expanded) => {
                     let typed = *plain && (expanded.whole || !expanded.from_env);
                     from_env = expanded.from_env.then(|| expanded.text.clone());
-                    if typed {
-                        scalar::plain(&expanded.text)
-                    } else {
-                        Value::String(expanded.text)
-                    }
+                    if typed { scalar::plain(&expanded.text) } else { Value::String(expanded.text) }
                 }
                 Err(unset) => {
                     self.complain(node.at, unset.what, unset.instead);
@@ -153,11 +135,7 @@ impl Reader<'_> {
                 Value::Object(map)
             }
         };
-        let place = Place {
-            key,
-            value: node.at,
-            from_env,
-        };
+        let place = Place { key, value: node.at, from_env };
         self.places.insert(self.path.clone(), place);
         value
     }
@@ -190,11 +168,7 @@ impl Reader<'_> {
                 continue;
             }
             if text.contains("${") {
-                self.complain(
-                    key.at,
-                    "variables are replaced in values only",
-                    "write the key out",
-                );
+                self.complain(key.at, "variables are replaced in values only", "write the key out");
             }
             if !map.contains_key(text) {
                 let value = self.child(text.clone(), node, Some(key.at));
@@ -220,8 +194,7 @@ impl Reader<'_> {
     }
 
     fn complain(&mut self, at: Span, what: impl Into<String>, instead: impl Into<String>) {
-        self.findings
-            .push(Finding::error(self.path.clone(), Some(at), what, instead));
+        self.findings.push(Finding::error(self.path.clone(), Some(at), what, instead));
     }
 }
 
@@ -250,10 +223,7 @@ mod tests {
                 "a: ${ON}\nb: '${ON}'\nc: ${ON}!\nd: $${ON}",
                 json!({"a": true, "b": "yes", "c": "yes!", "d": "${ON}"}),
             ),
-            (
-                "1: a\nyes: b\n~: c",
-                json!({"1": "a", "yes": "b", "~": "c"}),
-            ),
+            ("1: a\nyes: b\n~: c", json!({"1": "a", "yes": "b", "~": "c"})),
             ("|\n a\n b\n", json!("a\nb\n")),
             // Keys written out come before merged ones, and earlier merged ones before later ones.
             (

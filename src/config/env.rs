@@ -97,11 +97,7 @@ fn value(inside: &str, env: &Env<'_>) -> Result<String, Unset> {
     } else if let Some(message) = operator.strip_prefix(":?") {
         found.ok_or_else(|| Unset {
             what: format!("the environment variable `{name}` is not set"),
-            instead: if message.is_empty() {
-                "set it".to_owned()
-            } else {
-                message.to_owned()
-            },
+            instead: if message.is_empty() { "set it".to_owned() } else { message.to_owned() },
         })
     } else {
         Err(Unset {

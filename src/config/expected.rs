@@ -100,13 +100,9 @@ impl<'a> Expected<'a> {
 /// Adds the forms that a schema takes.
 fn collect<'a>(schema: &'a Value, forms: &mut Vec<Form<'a>>) {
     let list = |keyword: &str| schema[keyword].as_array().into_iter().flatten();
-    let words = list("enum")
-        .chain(schema.get("const"))
-        .filter_map(Value::as_str);
+    let words = list("enum").chain(schema.get("const")).filter_map(Value::as_str);
     forms.extend(words.map(Form::Word));
-    list("anyOf")
-        .chain(list("oneOf"))
-        .for_each(|schema| collect(schema, forms));
+    list("anyOf").chain(list("oneOf")).for_each(|schema| collect(schema, forms));
     let is_closed = forms.iter().any(|form| matches!(form, Form::Word(_)));
     let kinds = match &schema["type"] {
         Value::Array(kinds) => kinds.as_slice(),
@@ -127,11 +123,7 @@ fn collect<'a>(schema: &'a Value, forms: &mut Vec<Form<'a>>) {
             "string" if schema["format"] == "uri" => {
                 forms.push(Form::Text("a URL as `https://host`"));
             }
-            "string"
-                if schema["minLength"]
-                    .as_u64()
-                    .is_some_and(|length| length > 0) =>
-            {
+            "string" if schema["minLength"].as_u64().is_some_and(|length| length > 0) => {
                 forms.push(Form::Text("text that is not empty"));
             }
             "string" => forms.push(Form::Text("text")),

@@ -38,9 +38,7 @@ fn bind(text: &str, env: &Env<'_>) -> Result<Bind, Finding> {
     if let Some(wrong) = found.into_iter().find(|finding| finding.key == path) {
         return Err(wrong);
     }
-    let written = document
-        .get_mut(&path)
-        .and_then(|it| it.as_str().map(str::to_owned));
+    let written = document.get_mut(&path).and_then(|it| it.as_str().map(str::to_owned));
     Bind::parse(&written.unwrap_or_else(|| AdminConfig::default().bind)).map_err(|what| {
         let instead = "write `address:port`, as 127.0.0.1:5001 or [::1]:5001";
         document.error(&path, what, instead)

@@ -48,17 +48,12 @@ pub fn load(path: &Path, env: &Env<'_>, metrics: &Arc<Metrics>) -> Result<Loaded
         .map_err(|broken| report(&text, vec![broken]))?;
     findings.extend(files.warnings().into_iter().map(Finding::warning));
 
-    let wrong = findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Error);
+    let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
     let report = report(&text, findings);
     if wrong {
         return Err(report);
     }
-    Ok(Loaded {
-        config,
-        warnings: report,
-    })
+    Ok(Loaded { config, warnings: report })
 }
 
 /// Reads the file as text.
@@ -76,10 +71,7 @@ pub(super) fn read(path: &Path) -> Result<String, Finding> {
         ),
     })?;
     // Some editors leave a byte order mark, which is no part of the text.
-    Ok(text
-        .strip_prefix('\u{feff}')
-        .map(str::to_owned)
-        .unwrap_or(text))
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 /// Walks every stage; an error is a text that cannot be looked at any further.
@@ -113,9 +105,7 @@ fn check(
     let faults = rules::check(&mut config, files);
     findings.extend(faults.iter().map(|fault| document.fault(&[], fault)));
     findings.extend(
-        rules::remarks(&config)
-            .iter()
-            .map(|fault| document.fault(&[], fault).into_warning()),
+        rules::remarks(&config).iter().map(|fault| document.fault(&[], fault).into_warning()),
     );
     findings.extend(rules::overlaps(&document));
     let (around, faults) = surroundings::Around::new(&config, files, env);

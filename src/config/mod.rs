@@ -112,15 +112,8 @@ impl Config {
     /// Returns where notifications are taken. What cannot be read was refused by [`load()`].
     #[must_use]
     pub fn public_binds(&self) -> Vec<Bind> {
-        let http::Config {
-            bind_addresses,
-            port,
-            ..
-        } = &self.http;
-        bind_addresses
-            .iter()
-            .filter_map(|at| Bind::with_port(at, *port).ok())
-            .collect()
+        let http::Config { bind_addresses, port, .. } = &self.http;
+        bind_addresses.iter().filter_map(|at| Bind::with_port(at, *port).ok()).collect()
     }
 
     /// Returns where health and metrics are.

@@ -13,9 +13,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 
 /// Case and the sign between words are no mistakes of typing.
 fn fold(word: &str) -> String {
-    word.to_lowercase()
-        .replace(['-', ' ', '.'], "_")
-        .replace('_', "")
+    word.to_lowercase().replace(['-', ' ', '.'], "_").replace('_', "")
 }
 
 /// Returns how many characters are added, left out, replaced or swapped.
@@ -39,13 +37,7 @@ mod tests {
 
     #[test]
     fn finds_what_was_meant() {
-        let known = [
-            "bind_addresses",
-            "port",
-            "max_body_bytes",
-            "enabled",
-            "type",
-        ];
+        let known = ["bind_addresses", "port", "max_body_bytes", "enabled", "type"];
         for (word, expected) in [
             ("prot", Some("port")),
             ("Port", Some("port")),

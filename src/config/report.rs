@@ -76,10 +76,7 @@ impl Finding {
 
     /// Makes it a warning.
     pub(super) fn into_warning(self) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..self
-        }
+        Self { severity: Severity::Warning, ..self }
     }
 
     /// Returns key and fault.
@@ -151,10 +148,8 @@ impl Report {
         mut findings: Vec<Finding>,
     ) -> Self {
         findings.sort_by_key(|finding| finding.at);
-        let mut lines: Vec<String> = text
-            .lines()
-            .map(|line| blank_from(line, secret_value(line, secret)))
-            .collect();
+        let mut lines: Vec<String> =
+            text.lines().map(|line| blank_from(line, secret_value(line, secret))).collect();
         for finding in &findings {
             if finding.key.iter().any(|key| secret.contains(key))
                 && let Some(line) = finding.at.and_then(|at| lines.get_mut(at.line - 1))
@@ -163,11 +158,7 @@ impl Report {
                 *line = blank_from(line, line.find(':'));
             }
         }
-        Self {
-            file: file.into(),
-            findings,
-            lines,
-        }
+        Self { file: file.into(), findings, lines }
     }
 
     /// Returns how many findings keep the gateway from starting.

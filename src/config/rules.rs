@@ -18,10 +18,9 @@ pub(super) fn check(config: &mut Config, files: &KeyFiles) -> Vec<Fault> {
     let mut faults = secrets(config, files);
     faults.extend(listeners(config));
     if let Err(wrong) = TrustedProxies::parse(&config.http.trusted_proxies) {
-        faults.extend(wrong.into_iter().map(|fault| Fault {
-            key: format!("http.{}", fault.key),
-            ..fault
-        }));
+        faults.extend(
+            wrong.into_iter().map(|fault| Fault { key: format!("http.{}", fault.key), ..fault }),
+        );
     }
     faults.extend(sentry(&config.metrics.sentry));
     faults.extend(otlp(&config.metrics.otlp));
@@ -44,11 +43,7 @@ fn otlp(config: &OtlpConfig) -> Option<Fault> {
         return None;
     }
     let instead = "write a URL, as http://collector:4318";
-    Some(Fault::new(
-        "metrics.otlp.endpoint",
-        "is not an HTTP URL",
-        instead,
-    ))
+    Some(Fault::new("metrics.otlp.endpoint", "is not an HTTP URL", instead))
 }
 
 /// Puts secrets given as files in the place of those written inline.
@@ -57,11 +52,7 @@ fn secrets(config: &mut Config, files: &KeyFiles) -> Vec<Fault> {
     let sentry = &mut config.metrics.sentry;
     [
         ("proxy", &mut config.proxy, &config.proxy_file),
-        (
-            "state.redis_url",
-            &mut state.redis_url,
-            &state.redis_url_file,
-        ),
+        ("state.redis_url", &mut state.redis_url, &state.redis_url_file),
         ("metrics.sentry.dsn", &mut sentry.dsn, &sentry.dsn_file),
     ]
     .into_iter()
@@ -135,13 +126,7 @@ pub(super) fn remarks(config: &Config) -> Vec<Fault> {
         remarks.push(Fault::new("metrics.otlp.endpoint", what, instead));
     }
     // https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-default-port
-    if config
-        .metrics
-        .otlp
-        .endpoint
-        .as_deref()
-        .is_some_and(|url| url.contains(":4317"))
-    {
+    if config.metrics.otlp.endpoint.as_deref().is_some_and(|url| url.contains(":4317")) {
         let what = "names the port that collectors have for gRPC, which is not spoken here";
         let instead = "write the one for HTTP, mostly 4318";
         remarks.push(Fault::new("metrics.otlp.endpoint", what, instead));

@@ -45,9 +45,7 @@ fn number(text: &str) -> Option<Number> {
     }
     let number = format!("{sign}{digits}");
     let small = number.parse::<i64>().map(Number::from);
-    small
-        .or_else(|_| number.parse::<u64>().map(Number::from))
-        .ok()
+    small.or_else(|_| number.parse::<u64>().map(Number::from)).ok()
 }
 
 #[cfg(test)]

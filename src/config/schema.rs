@@ -105,13 +105,13 @@ fn collect_secret_keys(schema: &Value, secret: &mut BTreeSet<String>) {
                 let has_file = |key: &&String| properties.contains_key(&format!("{key}_file"));
                 secret.extend(properties.keys().filter(has_file).cloned());
             }
-            object
-                .values()
-                .for_each(|schema| collect_secret_keys(schema, secret));
+            object.values().for_each(|schema| collect_secret_keys(schema, secret));
         }
-        Value::Array(schemas) => schemas
-            .iter()
-            .for_each(|schema| collect_secret_keys(schema, secret)),
+        Value::Array(schemas) => {
+            for schema in schemas {
+                collect_secret_keys(schema, secret);
+            }
+        }
         _ => {}
     }
 }

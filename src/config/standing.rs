@@ -42,7 +42,6 @@ impl Standing {
             ("log.access", self.access != now.access),
             ("metrics", self.metrics != now.metrics),
         ];
-        keys.into_iter()
-            .filter_map(|(key, has_changed)| has_changed.then_some(key))
+        keys.into_iter().filter_map(|(key, has_changed)| has_changed.then_some(key))
     }
 }

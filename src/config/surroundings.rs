@@ -41,11 +41,7 @@ impl Around {
         let mut digest = DefaultHasher::new();
         files.digest().hash(&mut digest);
         format!("{proxy:?}").hash(&mut digest);
-        config
-            .proxy
-            .as_ref()
-            .map(ExposeSecret::expose_secret)
-            .hash(&mut digest);
+        config.proxy.as_ref().map(ExposeSecret::expose_secret).hash(&mut digest);
         let around = Self {
             digest: digest.finish(),
             files: files.clone(),
@@ -100,14 +96,11 @@ fn extra_roots(config: &Config, files: &KeyFiles) -> Result<Vec<CertificateDer<'
 fn proxy(config: &Config, env: &Env<'_>) -> Result<Option<Proxy>, Fault> {
     if let Some(url) = &config.proxy {
         let proxy = Proxy::parse(url.expose_secret());
-        return proxy
-            .map(Some)
-            .map_err(|what| Fault::new("proxy", what, ""));
+        return proxy.map(Some).map_err(|what| Fault::new("proxy", what, ""));
     }
     // The names that curl and Python know.
-    let Some((name, url)) = ["HTTPS_PROXY", "https_proxy"]
-        .into_iter()
-        .find_map(|name| Some((name, set(env, name)?)))
+    let Some((name, url)) =
+        ["HTTPS_PROXY", "https_proxy"].into_iter().find_map(|name| Some((name, set(env, name)?)))
     else {
         return Ok(None);
     };
@@ -127,12 +120,7 @@ mod tests {
     use super::*;
 
     /// The proxy of the file, the environment, the host expected, and what goes without it.
-    type Row<'a> = (
-        Option<&'a str>,
-        &'a [(&'a str, &'a str)],
-        Option<&'a str>,
-        &'a [&'a str],
-    );
+    type Row<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], Option<&'a str>, &'a [&'a str]);
 
     #[test]
     fn the_proxy_of_the_file_comes_before_the_environment() {
@@ -152,26 +140,17 @@ mod tests {
             (Some("http://file:3"), &all, Some("file"), &[]),
         ];
         for (file, variables, host, no_proxy) in rows {
-            let config = Config {
-                proxy: file.map(Into::into),
-                ..Config::default()
-            };
+            let config = Config { proxy: file.map(Into::into), ..Config::default() };
             let env = |name: &str| {
                 let found = variables.iter().find(|(known, _)| *known == name);
                 found.map(|(_, value)| (*value).to_owned())
             };
             let proxy = proxy(&config, &env).unwrap();
             assert_eq!(proxy.as_ref().map(|proxy| proxy.host.as_str()), host);
-            assert_eq!(
-                proxy.map_or_else(Vec::new, |proxy| proxy.no_proxy),
-                no_proxy
-            );
+            assert_eq!(proxy.map_or_else(Vec::new, |proxy| proxy.no_proxy), no_proxy);
         }
         let socks = |name: &str| (name == "HTTPS_PROXY").then(|| "socks5://h:1".to_owned());
         let fault = proxy(&Config::default(), &socks).unwrap_err();
-        assert!(
-            fault.what.starts_with("comes from $HTTPS_PROXY: "),
-            "{fault}"
-        );
+        assert!(fault.what.starts_with("comes from $HTTPS_PROXY: "), "{fault}");
     }
 }

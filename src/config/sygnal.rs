@@ -28,11 +28,7 @@ const LEFT_OVER: [(&[&str], &str, &str); 5] = [
         "remove it; `metrics.otlp.endpoint` is ours",
     ),
     (&["db"], "has no effect: there is no database", "remove it"),
-    (
-        &["database"],
-        "has no effect: there is no database",
-        "remove it",
-    ),
+    (&["database"], "has no effect: there is no database", "remove it"),
 ];
 
 /// What to do instead of the legacy API of FCM.
@@ -49,11 +45,7 @@ pub(super) fn translate(document: &mut Document, findings: &mut Vec<Finding>) {
     }
     port(document);
     let apps = document.value["apps"].as_object();
-    let names: Vec<String> = apps
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name.clone())
-        .collect();
+    let names: Vec<String> = apps.into_iter().flatten().map(|(name, _)| name.clone()).collect();
     for name in names {
         app(&["apps".to_owned(), name], document, findings);
     }
@@ -70,9 +62,7 @@ fn port(document: &mut Document) {
 
 fn app(path: &[String], document: &mut Document, findings: &mut Vec<Finding>) {
     let key = |key: &str| -> Vec<String> { path.iter().cloned().chain([key.to_owned()]).collect() };
-    let kind = document
-        .get_mut(&key("type"))
-        .and_then(|kind| kind.as_str().map(str::to_owned));
+    let kind = document.get_mut(&key("type")).and_then(|kind| kind.as_str().map(str::to_owned));
     let kind = kind.as_deref().unwrap_or_default();
     if kind.contains('.') {
         let types: Vec<String> = schema::types().map(|name| format!("`{name}`")).collect();
@@ -95,11 +85,7 @@ fn app(path: &[String], document: &mut Document, findings: &mut Vec<Finding>) {
         None => {}
         Some(Value::String(version)) if version == "v1" => {
             let what = "has no effect: FCM has no other version";
-            findings.push(
-                document
-                    .error(&key("api_version"), what, "remove it")
-                    .into_warning(),
-            );
+            findings.push(document.error(&key("api_version"), what, "remove it").into_warning());
         }
         Some(Value::String(version)) if version == "legacy" => {
             let what = "asks for the legacy FCM API, which Google switched off in 2024";
@@ -113,10 +99,6 @@ fn app(path: &[String], document: &mut Document, findings: &mut Vec<Finding>) {
     if document.get_mut(&key("max_connections")).is_some() {
         let what = "has no effect: one connection carries many pushes";
         let instead = "remove it; `pool.connections` is ours";
-        findings.push(
-            document
-                .error(&key("max_connections"), what, instead)
-                .into_warning(),
-        );
+        findings.push(document.error(&key("max_connections"), what, instead).into_warning());
     }
 }

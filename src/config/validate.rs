@@ -15,10 +15,8 @@ use crate::schema::{Kind, Violation, violations};
 /// Returns every mistake in a document, after mending what can only be meant in one way.
 pub(super) fn check(schema: &Value, document: &mut Document) -> Vec<Finding> {
     let leaves = leaves(schema, &document.value);
-    let mended: Vec<_> = leaves
-        .into_iter()
-        .filter_map(|it| Some((mended(&it, document)?, it.at)))
-        .collect();
+    let mended: Vec<_> =
+        leaves.into_iter().filter_map(|it| Some((mended(&it, document)?, it.at))).collect();
     for (value, path) in mended {
         match document.get_mut(&path) {
             Some(place) if !value.is_null() => *place = value,
@@ -109,9 +107,8 @@ impl Teller<'_> {
         match parent {
             [] => {
                 let sections = self.schema["properties"].as_object()?;
-                let (section, _) = sections
-                    .iter()
-                    .find(|(_, section)| keys(section).contains(&key))?;
+                let (section, _) =
+                    sections.iter().find(|(_, section)| keys(section).contains(&key))?;
                 Some(format!("under `{section}`"))
             }
             [apps, _] if apps == "apps" => {
@@ -137,11 +134,7 @@ fn is_apps(path: &[String]) -> bool {
 /// Returns the keys that an object can have.
 fn keys(schema: &Value) -> Vec<&str> {
     let properties = schema["properties"].as_object();
-    properties
-        .into_iter()
-        .flatten()
-        .map(|(key, _)| key.as_str())
-        .collect()
+    properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect()
 }
 
 /// Returns the violations where they are, not where alternatives begin.
@@ -158,9 +151,7 @@ fn leaves_of(mut violation: Violation<'_>) -> Vec<Violation<'_>> {
     {
         let is_wrong_type =
             |inner: &Violation<'_>| inner.at == violation.at && inner.kind == Kind::Value;
-        let meant = alternatives
-            .iter()
-            .position(|it| !it.iter().any(is_wrong_type));
+        let meant = alternatives.iter().position(|it| !it.iter().any(is_wrong_type));
         if let Some(meant) = meant {
             let meant = alternatives.swap_remove(meant).into_iter();
             return meant.flat_map(leaves_of).collect();

@@ -54,12 +54,7 @@ impl Node {
                 count(value);
             }),
         }
-        Self {
-            at,
-            content,
-            depth: depth + 1,
-            nodes: nodes.saturating_add(1),
-        }
+        Self { at, content, depth: depth + 1, nodes: nodes.saturating_add(1) }
     }
 }
 
@@ -68,11 +63,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Rc<Node>>, Finding> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| scan_error(&error))?;
-        let length = if span.start.line() == span.end.line() {
-            span.len()
-        } else {
-            1
-        };
+        let length = if span.start.line() == span.end.line() { span.len() } else { 1 };
         builder.take(event, span_at(&span.start, length))?;
     }
     Ok(builder.document)
@@ -102,21 +93,14 @@ impl Builder {
                 self.documents += 1;
                 if self.documents > 1 {
                     let instead = "remove the `---` here and what follows it";
-                    return Err(Finding::syntax(
-                        at,
-                        "a second YAML document begins",
-                        instead,
-                    ));
+                    return Err(Finding::syntax(at, "a second YAML document begins", instead));
                 }
                 Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = is_plain(style, tag.as_deref(), at)?;
                 let text = text.into_owned();
-                self.add(
-                    Node::new(at, Content::Scalar { text, plain }).into(),
-                    anchor,
-                )
+                self.add(Node::new(at, Content::Scalar { text, plain }).into(), anchor)
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(node) => self.add(node.clone(), 0),
@@ -131,11 +115,7 @@ impl Builder {
                     return Err(unknown_tag(&tag, at));
                 }
                 let children = Vec::new();
-                self.open.push(Open {
-                    at,
-                    anchor,
-                    children,
-                });
+                self.open.push(Open { at, anchor, children });
                 Ok(())
             }
             Event::SequenceEnd => self.close(Content::List),
@@ -197,11 +177,7 @@ fn unknown_tag(tag: &Tag, at: Span) -> Finding {
 }
 
 fn span_at(marker: &Marker, length: usize) -> Span {
-    Span {
-        line: marker.line(),
-        column: marker.col() + 1,
-        length: length.max(1),
-    }
+    Span { line: marker.line(), column: marker.col() + 1, length: length.max(1) }
 }
 
 /// Words the scanner's message so that it says what to do.
@@ -220,9 +196,5 @@ fn scan_error(error: &ScanError) -> Finding {
     } else {
         "check the indentation and the brackets of this line and of the one before"
     };
-    Finding::syntax(
-        span_at(error.marker(), 1),
-        format!("this is not YAML: {info}"),
-        instead,
-    )
+    Finding::syntax(span_at(error.marker(), 1), format!("this is not YAML: {info}"), instead)
 }

@@ -48,9 +48,7 @@ impl Alarms {
     /// Returns every reason and its alarms, the latest first.
     pub fn raised(&self) -> Vec<(&'static str, Alarm)> {
         let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = raised
-            .iter()
-            .map(|(&reason, alarm)| (reason, alarm.clone()));
+        let each = raised.iter().map(|(&reason, alarm)| (reason, alarm.clone()));
         let mut each: Vec<_> = each.collect();
         each.sort_by_key(|(_, alarm)| std::cmp::Reverse(alarm.last));
         each
@@ -69,12 +67,7 @@ impl Alarms {
             alarm.detail.clone_from(&cause.detail);
             return true;
         }
-        let alarm = Alarm {
-            detail: cause.detail.clone(),
-            count: 1,
-            last: now,
-            logged: now,
-        };
+        let alarm = Alarm { detail: cause.detail.clone(), count: 1, last: now, logged: now };
         raised.insert(cause.reason, alarm);
         true
     }
@@ -94,10 +87,7 @@ mod tests {
         assert!(alarms.note(&forbidden, start + Duration::from_secs(58)));
         assert!(alarms.note(&topic, start + Duration::from_secs(60)));
         let raised = alarms.raised();
-        let counts: Vec<_> = raised
-            .iter()
-            .map(|(reason, it)| (*reason, it.count))
-            .collect();
+        let counts: Vec<_> = raised.iter().map(|(reason, it)| (*reason, it.count)).collect();
         assert_eq!(counts, [("BadTopic", 3), ("Forbidden", 1)]);
     }
 }

@@ -31,13 +31,8 @@ pub async fn attempt(
     now: Instant,
     deadline: Instant,
 ) -> Outcome {
-    let Some(HandedOver {
-        reply,
-        seat,
-        pulse,
-        number,
-        done,
-    }) = lane.seats.hand_over(worker, push, deadline)
+    let Some(HandedOver { reply, seat, pulse, number, done }) =
+        lane.seats.hand_over(worker, push, deadline)
     else {
         return Outcome::backoff(Cause::local("actor_down"));
     };

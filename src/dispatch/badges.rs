@@ -55,11 +55,7 @@ impl Badges {
             Entry::Vacant(_) if is_full => Placed::Full,
             Entry::Vacant(place) => {
                 place.insert(Some(push));
-                Placed::First(Turn {
-                    badges: self.clone(),
-                    device,
-                    taken: false,
-                })
+                Placed::First(Turn { badges: self.clone(), device, taken: false })
             }
         }
     }
@@ -112,14 +108,8 @@ mod tests {
     use crate::matrix::{Device, NotifyRequest};
 
     fn push(pushkey: &str) -> Push {
-        let device = Device {
-            pushkey: pushkey.into(),
-            ..Device::default()
-        };
-        let request = NotifyRequest {
-            devices: vec![device],
-            ..NotifyRequest::default()
-        };
+        let device = Device { pushkey: pushkey.into(), ..Device::default() };
+        let request = NotifyRequest { devices: vec![device], ..NotifyRequest::default() };
         Push::new(Arc::new(request), 0).unwrap()
     }
 
@@ -175,9 +165,8 @@ mod tests {
     fn too_many_devices_are_shed_and_known_ones_are_not() {
         let badges: Arc<Badges> = Arc::default();
         let one = push("a");
-        let turns: Vec<Placed> = (0..CAPACITY as Key)
-            .map(|device| badges.place(device, one.clone()))
-            .collect();
+        let turns: Vec<Placed> =
+            (0..CAPACITY as Key).map(|device| badges.place(device, one.clone())).collect();
         assert!(matches!(badges.place(Key::MAX, one.clone()), Placed::Full));
         assert!(matches!(badges.place(7, one), Placed::Replaced));
         drop(turns);

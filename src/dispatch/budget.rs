@@ -37,11 +37,7 @@ impl Budget {
     pub fn new(percent: u32, now: Instant) -> Self {
         Self {
             percent: AtomicU32::new(percent),
-            recent: Mutex::new(Recent {
-                pushes: 0.0,
-                retries: 0.0,
-                at: now,
-            }),
+            recent: Mutex::new(Recent { pushes: 0.0, retries: 0.0, at: now }),
         }
     }
 
@@ -140,9 +136,6 @@ mod tests {
             budget.pushed(now);
             retries += granted(&budget, 3, now);
         }
-        assert!(
-            (23_000..=24_200).contains(&retries),
-            "{retries} for 120,000 pushes"
-        );
+        assert!((23_000..=24_200).contains(&retries), "{retries} for 120,000 pushes");
     }
 }

@@ -75,10 +75,7 @@ impl Circuit {
             state: State::Closed(0),
             probes: 0,
         };
-        Self {
-            metrics,
-            inner: Mutex::new(inner),
-        }
+        Self { metrics, inner: Mutex::new(inner) }
     }
 
     /// Opens by other numbers from now on.
@@ -90,10 +87,7 @@ impl Circuit {
 
     /// Makes one that stays closed.
     pub fn always_closed(metrics: AppMetrics) -> Self {
-        let never = CircuitBreakerConfig {
-            failures: u32::MAX,
-            open_seconds: 0,
-        };
+        let never = CircuitBreakerConfig { failures: u32::MAX, open_seconds: 0 };
         Self::new(&never, metrics)
     }
 
@@ -118,10 +112,7 @@ impl Circuit {
                 Some(inner.probes)
             }
         };
-        Ok(Leave {
-            circuit: self,
-            probe,
-        })
+        Ok(Leave { circuit: self, probe })
     }
 
     /// Whether pushes are refused at the moment, but for probes.
@@ -239,10 +230,7 @@ mod tests {
     const OPEN: Duration = Duration::from_secs(10);
 
     fn circuit() -> Circuit {
-        let config = CircuitBreakerConfig {
-            failures: 3,
-            open_seconds: 10,
-        };
+        let config = CircuitBreakerConfig { failures: 3, open_seconds: 10 };
         Circuit::new(&config, Metrics::new().app("app", "log"))
     }
 
@@ -279,11 +267,7 @@ mod tests {
     fn says_where_it_stands() {
         let (circuit, now) = (circuit(), Instant::now());
         let stands = |now| {
-            let Reading {
-                state,
-                failures,
-                seconds_left,
-            } = circuit.reading(now);
+            let Reading { state, failures, seconds_left } = circuit.reading(now);
             (state, failures, seconds_left)
         };
         circuit.enter(now).unwrap().failed(now);
@@ -355,10 +339,7 @@ mod tests {
         let now = Instant::now();
         let metrics = Metrics::new().app("app", "log");
         let config = CircuitBreakerConfig::default();
-        let config = CircuitBreakerConfig {
-            failures: 3,
-            ..config
-        };
+        let config = CircuitBreakerConfig { failures: 3, ..config };
         let before = Circuit::new(&config, metrics.clone());
         open(&before, now);
         assert_eq!(metrics.circuit_open.get(), 1);
@@ -373,10 +354,7 @@ mod tests {
     #[test]
     fn other_numbers_hold_at_once() {
         let (circuit, now) = (circuit(), Instant::now());
-        circuit.adjust(&CircuitBreakerConfig {
-            failures: 1,
-            open_seconds: 3,
-        });
+        circuit.adjust(&CircuitBreakerConfig { failures: 1, open_seconds: 3 });
         circuit.enter(now).unwrap().failed(now);
         assert_eq!(circuit.enter(now).unwrap_err(), Duration::from_secs(3));
     }

@@ -75,12 +75,7 @@ pub struct RetryConfig {
 
 impl Default for RetryConfig {
     fn default() -> Self {
-        Self {
-            max_attempts: 4,
-            base_delay_ms: 250,
-            max_delay_ms: 8000,
-            budget_percent: 20,
-        }
+        Self { max_attempts: 4, base_delay_ms: 250, max_delay_ms: 8000, budget_percent: 20 }
     }
 }
 
@@ -98,10 +93,7 @@ pub struct CircuitBreakerConfig {
 
 impl Default for CircuitBreakerConfig {
     fn default() -> Self {
-        Self {
-            failures: 20,
-            open_seconds: 10,
-        }
+        Self { failures: 20, open_seconds: 10 }
     }
 }
 
@@ -119,10 +111,7 @@ pub struct DuplicatesConfig {
 
 impl Default for DuplicatesConfig {
     fn default() -> Self {
-        Self {
-            window_seconds: 4500,
-            capacity: 1_000_000,
-        }
+        Self { window_seconds: 4500, capacity: 1_000_000 }
     }
 }
 
@@ -140,10 +129,7 @@ pub struct RejectionsConfig {
 
 impl Default for RejectionsConfig {
     fn default() -> Self {
-        Self {
-            window_seconds: 86_400,
-            capacity: 1_000_000,
-        }
+        Self { window_seconds: 86_400, capacity: 1_000_000 }
     }
 }
 
@@ -161,10 +147,7 @@ pub struct RateLimitConfig {
 
 impl Default for RateLimitConfig {
     fn default() -> Self {
-        Self {
-            per_minute: 240,
-            burst: 60,
-        }
+        Self { per_minute: 240, burst: 60 }
     }
 }
 
@@ -182,10 +165,7 @@ pub struct MassRejectionGuardConfig {
 
 impl Default for MassRejectionGuardConfig {
     fn default() -> Self {
-        Self {
-            min_pushes: 50,
-            percent: 50,
-        }
+        Self { min_pushes: 50, percent: 50 }
     }
 }
 

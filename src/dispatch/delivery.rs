@@ -57,11 +57,7 @@ impl Walk {
                 return Ending::shed(retry_after, "circuit");
             }
         };
-        let Attempted {
-            delivery,
-            attempts,
-            ended,
-        } = retry::deliver(
+        let Attempted { delivery, attempts, ended } = retry::deliver(
             lane,
             worker,
             &self.push,
@@ -80,11 +76,7 @@ impl Walk {
             Delivery::DeadlinePassed => {
                 let (settlement, reason) = (Settlement::DeadlinePassed, "deadline");
                 lane.app.metrics.settled("transient", reason, took);
-                Ending {
-                    attempts,
-                    took,
-                    ..Ending::at_once(settlement, Fate::Transient, reason)
-                }
+                Ending { attempts, took, ..Ending::at_once(settlement, Fate::Transient, reason) }
             }
         }
     }
@@ -139,14 +131,7 @@ impl Walk {
             ms = logs::whole_ms(took),
             "push settled",
         );
-        Ending {
-            settlement,
-            fate,
-            reason,
-            detail,
-            attempts,
-            took,
-        }
+        Ending { settlement, fate, reason, detail, attempts, took }
     }
 }
 

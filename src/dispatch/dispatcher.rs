@@ -50,12 +50,7 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// Makes the dispatcher of one worker thread.
     pub fn new(plan: Arc<Plan>, memory: Arc<Memory>, worker: usize) -> Self {
-        Self {
-            plan: RefCell::new(plan),
-            replicas: memory.home.replicas(),
-            memory,
-            worker,
-        }
+        Self { plan: RefCell::new(plan), replicas: memory.home.replicas(), memory, worker }
     }
 
     /// Returns the plan in force on this thread.
@@ -133,10 +128,7 @@ impl Dispatcher {
             attempts = Empty,
             otel.status_code = Empty,
         );
-        let ending = self
-            .walk(plan, push, device, began, deadline)
-            .instrument(span.clone())
-            .await;
+        let ending = self.walk(plan, push, device, began, deadline).instrument(span.clone()).await;
         if !span.is_disabled() {
             span.record("outcome", ending.fate.as_str());
             span.record("reason", ending.reason);
@@ -206,10 +198,7 @@ impl Dispatcher {
             metrics.settled("rejected", reason, Duration::ZERO);
             return Ending::at_once(Settlement::Rejected, Fate::Rejected, reason);
         }
-        if memory
-            .rejections
-            .is_dead(device, push.device().pushkey_ts, now)
-        {
+        if memory.rejections.is_dead(device, push.device().pushkey_ts, now) {
             metrics.rejected_from_memory();
             return Ending::at_once(Settlement::Rejected, Fate::RejectedFromMemory, "");
         }
@@ -268,9 +257,7 @@ impl Dispatcher {
 
     /// Sheds a notification because the gateway is shutting down.
     fn draining(&self, plan: Arc<Plan>, notify: Notify, now: Instant) -> Notified {
-        let Notify {
-            request, reported, ..
-        } = notify;
+        let Notify { request, reported, .. } = notify;
         let ending = Ending::shed(SOON, "draining");
         for device in &request.devices {
             if let Ok(lane) = lane_of(&plan, device) {

@@ -80,19 +80,12 @@ impl Duplicates {
             return Sighting::UnderWay(Follower(sender.subscribe()));
         }
         shard.under_way.insert(key, None);
-        Sighting::First(Leader {
-            duplicates: self.clone(),
-            key,
-            finished: false,
-        })
+        Sighting::First(Leader { duplicates: self.clone(), key, finished: false })
     }
 
     /// Returns how many delivered events are remembered.
     pub fn count(&self) -> usize {
-        self.shards
-            .each()
-            .map(|shard| shard.delivered.count())
-            .sum()
+        self.shards.each().map(|shard| shard.delivered.count()).sum()
     }
 }
 

@@ -89,10 +89,7 @@ impl Fate {
 
     /// Whether the provider had its say, or its time: such pushes make up the latencies.
     pub const fn was_attempted(self) -> bool {
-        matches!(
-            self,
-            Self::Accepted | Self::Rejected | Self::Transient | Self::Permanent
-        )
+        matches!(self, Self::Accepted | Self::Rejected | Self::Transient | Self::Permanent)
     }
 }
 
@@ -116,14 +113,7 @@ pub struct Ending {
 impl Ending {
     /// Ends a walk at once, without an attempt.
     pub const fn at_once(settlement: Settlement, fate: Fate, reason: &'static str) -> Self {
-        Self {
-            settlement,
-            fate,
-            reason,
-            detail: None,
-            attempts: 0,
-            took: Duration::ZERO,
-        }
+        Self { settlement, fate, reason, detail: None, attempts: 0, took: Duration::ZERO }
     }
 
     /// Ends a walk that is not begun, to protect the rest.
@@ -157,11 +147,7 @@ pub struct Report {
 impl Report {
     /// Gathers the endings, one for each device in the request's order.
     pub fn new(plan: Arc<Plan>, request: Arc<NotifyRequest>, endings: Vec<Ending>) -> Self {
-        Self {
-            plan,
-            request,
-            endings,
-        }
+        Self { plan, request, endings }
     }
 
     /// Returns how many devices there are.

@@ -153,10 +153,7 @@ impl Recent {
 }
 
 fn bounds(config: &MassRejectionGuardConfig) -> Bounds {
-    Bounds {
-        grain: ticks(GRAIN),
-        ..Bounds::new(CAPACITY.max(config.min_pushes), WINDOW)
-    }
+    Bounds { grain: ticks(GRAIN), ..Bounds::new(CAPACITY.max(config.min_pushes), WINDOW) }
 }
 
 #[cfg(test)]
@@ -169,10 +166,7 @@ mod tests {
     const MINUTES: Ticks = 50 * 60;
 
     fn guard(min_pushes: usize, percent: u32) -> Guard {
-        Guard::new(&MassRejectionGuardConfig {
-            min_pushes,
-            percent,
-        })
+        Guard::new(&MassRejectionGuardConfig { min_pushes, percent })
     }
 
     fn withholds(judgement: &Judgement) -> bool {
@@ -191,11 +185,7 @@ mod tests {
         };
         wrong.sort_unstable();
         assert_eq!(wrong, [0, 1, 2, 3]);
-        assert_eq!(
-            guard.rejected(4, 0),
-            Judgement::Withhold(vec![]),
-            "once is enough"
-        );
+        assert_eq!(guard.rejected(4, 0), Judgement::Withhold(vec![]), "once is enough");
     }
 
     #[test]
@@ -218,11 +208,7 @@ mod tests {
         guard.accepted(21, 0);
         assert_eq!(guard.rejected(10, 0), PassOn);
         guard.accepted(10, 0);
-        assert_eq!(
-            guard.rejected(22, 0),
-            PassOn,
-            "a pushkey may come back to life"
-        );
+        assert_eq!(guard.rejected(22, 0), PassOn, "a pushkey may come back to life");
     }
 
     #[test]
@@ -255,10 +241,7 @@ mod tests {
         (0..most / 2).for_each(|device| drop(guard.rejected(device, 0)));
         assert!(guard.is_withholding(0));
         (most..2 * most).for_each(|device| guard.accepted(device, 1));
-        assert!(
-            !guard.is_withholding(1),
-            "those that were dead are forgotten"
-        );
+        assert!(!guard.is_withholding(1), "those that were dead are forgotten");
         assert_eq!(guard.rejected(0, 1), PassOn);
         assert_eq!(guard.recent().deaths, 1);
     }
@@ -268,10 +251,7 @@ mod tests {
         let guard = guard(2, 50);
         guard.rejected(1, 0);
         assert!(withholds(&guard.rejected(2, 0)));
-        guard.adjust(&MassRejectionGuardConfig {
-            min_pushes: 3,
-            percent: 50,
-        });
+        guard.adjust(&MassRejectionGuardConfig { min_pushes: 3, percent: 50 });
         assert!(!guard.is_withholding(0));
     }
 

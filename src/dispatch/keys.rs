@@ -31,10 +31,7 @@ pub enum Keys {
 impl Keys {
     /// Draws a hash for this process.
     pub fn drawn() -> Self {
-        Self::Drawn {
-            high: RandomState::new(),
-            low: RandomState::new(),
-        }
+        Self::Drawn { high: RandomState::new(), low: RandomState::new() }
     }
 
     /// Returns the hash that all replicas agree on.
@@ -92,11 +89,7 @@ mod tests {
     use super::*;
 
     fn device(app_id: &str, pushkey: &str) -> Device {
-        Device {
-            app_id: app_id.into(),
-            pushkey: pushkey.into(),
-            ..Device::default()
-        }
+        Device { app_id: app_id.into(), pushkey: pushkey.into(), ..Device::default() }
     }
 
     #[test]

@@ -81,10 +81,7 @@ impl Lane {
     /// Goes on with the record of the lane that served the app before a reload changed it.
     #[must_use]
     pub fn with_record_of(self, before: &Self) -> Self {
-        Self {
-            record: before.record.clone(),
-            ..self
-        }
+        Self { record: before.record.clone(), ..self }
     }
 
     /// Takes over the numbers of a reloaded configuration; what is known of the provider stays.
@@ -171,15 +168,8 @@ mod tests {
             lane.enter(now, now + seconds * SECOND)
         };
         let mut places: Vec<Place> = (0..limit).map(|_| enter(&lane, 25).unwrap()).collect();
-        let full = Refused {
-            cause: "in_flight",
-            retry_after: SOONEST,
-        };
-        assert_eq!(
-            enter(&lane, 25).unwrap_err(),
-            full,
-            "nothing is known of its pace"
-        );
+        let full = Refused { cause: "in_flight", retry_after: SOONEST };
+        assert_eq!(enter(&lane, 25).unwrap_err(), full, "nothing is known of its pace");
 
         // 500 a second: 18 seconds for those who are left.
         for _ in 0..1000 {
@@ -188,10 +178,7 @@ mod tests {
         }
         let refused = enter(&lane, 10).unwrap_err();
         assert_eq!(refused.cause, "deadline");
-        assert!(
-            (7 * SECOND..9 * SECOND).contains(&refused.retry_after),
-            "{refused:?}"
-        );
+        assert!((7 * SECOND..9 * SECOND).contains(&refused.retry_after), "{refused:?}");
         let in_time = enter(&lane, 25);
         assert!(in_time.is_ok());
         assert_eq!(enter(&lane, 0).unwrap_err().cause, "deadline");
@@ -199,10 +186,7 @@ mod tests {
         places.extend(std::iter::from_fn(|| enter(&lane, 60).ok()));
         let full = enter(&lane, 60).unwrap_err();
         assert_eq!(full.cause, "in_flight");
-        assert!(
-            (18 * SECOND..22 * SECOND).contains(&full.retry_after),
-            "{full:?}"
-        );
+        assert!((18 * SECOND..22 * SECOND).contains(&full.retry_after), "{full:?}");
 
         drop((places, in_time));
         assert_eq!(lane.in_flight(), 0);

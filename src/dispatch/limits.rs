@@ -78,14 +78,10 @@ impl Limits {
         let Some(quota) = quota else {
             return Ok(());
         };
-        let used = Used {
-            shards: &self.shards,
-            since_began: now.saturating_duration_since(self.began),
-        };
+        let used =
+            Used { shards: &self.shards, since_began: now.saturating_duration_since(self.began) };
         let limiter = RateLimiter::<_, _, _, NoOpMiddleware<Nanos>>::new(quota, used, Standing);
-        limiter
-            .check_key(&device)
-            .map_err(|not_until| not_until.wait_time_from(Standing.now()))
+        limiter.check_key(&device).map_err(|not_until| not_until.wait_time_from(Standing.now()))
     }
 
     /// Returns how many pushkeys are known.
@@ -104,9 +100,7 @@ impl StateStore for Used<'_> {
         let tick = tick(self.since_began);
         let now = u64::try_from(self.since_began.as_nanos()).unwrap_or(u64::MAX);
         let mut shard = self.shards.of(*device);
-        let until_whole = shard
-            .get(*device, tick)
-            .map(|whole| whole.saturating_sub(now));
+        let until_whole = shard.get(*device, tick).map(|whole| whole.saturating_sub(now));
         let (taken, until_whole) = decide(until_whole.map(Nanos::from))?;
         shard.put(*device, now.saturating_add(until_whole.as_u64()), tick);
         Ok(taken)
@@ -131,11 +125,7 @@ fn quota(config: &RateLimitConfig) -> Quota {
 fn bounds(quota: Quota) -> Bounds {
     let whole_after = ticks(quota.burst_size_replenished_in());
     let grain = whole_after / 2;
-    let bounds = Bounds {
-        capacity: CAPACITY,
-        window: whole_after + grain + 1,
-        grain,
-    };
+    let bounds = Bounds { capacity: CAPACITY, window: whole_after + grain + 1, grain };
     Shards::<Table<u64>>::share(bounds)
 }
 
@@ -152,9 +142,7 @@ mod tests {
     }
 
     fn taken(limits: &Limits, device: Key, asked: usize) -> usize {
-        (0..asked)
-            .filter(|_| limits.take(device, Instant::now()).is_ok())
-            .count()
+        (0..asked).filter(|_| limits.take(device, Instant::now()).is_ok()).count()
     }
 
     #[tokio::test(start_paused = true)]
@@ -162,23 +150,13 @@ mod tests {
         let limits = limits(60, 3);
         assert_eq!(taken(&limits, 1, 10), 3);
         assert_eq!(limits.take(1, Instant::now()), Err(Duration::from_secs(1)));
-        assert!(
-            limits.take(2, Instant::now()).is_ok(),
-            "every pushkey has its own allowance"
-        );
+        assert!(limits.take(2, Instant::now()).is_ok(), "every pushkey has its own allowance");
         advance(Duration::from_millis(999)).await;
-        assert_eq!(
-            limits.take(1, Instant::now()),
-            Err(Duration::from_millis(1))
-        );
+        assert_eq!(limits.take(1, Instant::now()), Err(Duration::from_millis(1)));
         advance(Duration::from_millis(1)).await;
         assert_eq!(taken(&limits, 1, 10), 1);
         advance(Duration::from_secs(60)).await;
-        assert_eq!(
-            taken(&limits, 1, 10),
-            3,
-            "no more than a burst is ever saved"
-        );
+        assert_eq!(taken(&limits, 1, 10), 3, "no more than a burst is ever saved");
     }
 
     #[tokio::test(start_paused = true)]
@@ -193,10 +171,7 @@ mod tests {
             // 100 s: the burst, then the rate.
             let most = burst as usize + per_minute as usize * 100 / 60;
             assert!(taken <= most.min(1000), "{taken} at {per_minute}/{burst}");
-            assert!(
-                taken + 2 >= most.min(1000),
-                "{taken} at {per_minute}/{burst}"
-            );
+            assert!(taken + 2 >= most.min(1000), "{taken} at {per_minute}/{burst}");
         }
     }
 
@@ -214,16 +189,10 @@ mod tests {
     async fn another_limit_counts_what_was_used() {
         let limits = limits(60, 3);
         assert_eq!(taken(&limits, 1, 10), 3);
-        limits.adjust(Some(&RateLimitConfig {
-            per_minute: 60,
-            burst: 5,
-        }));
+        limits.adjust(Some(&RateLimitConfig { per_minute: 60, burst: 5 }));
         assert_eq!(taken(&limits, 1, 10), 2);
         advance(Duration::from_secs(1)).await;
-        limits.adjust(Some(&RateLimitConfig {
-            per_minute: 60,
-            burst: 6,
-        }));
+        limits.adjust(Some(&RateLimitConfig { per_minute: 60, burst: 6 }));
         assert_eq!(taken(&limits, 1, 10), 2);
         limits.adjust(None);
         assert_eq!(taken(&limits, 1, 10), 10);
@@ -239,10 +208,7 @@ mod tests {
             let limits = limits(per_minute, 1);
             assert_eq!(taken(&limits, 1, 1), 1);
             assert_eq!(limits.take(1, Instant::now()), Err(interval));
-            limits.adjust(Some(&RateLimitConfig {
-                per_minute,
-                burst: u32::MAX,
-            }));
+            limits.adjust(Some(&RateLimitConfig { per_minute, burst: u32::MAX }));
             assert_eq!(taken(&limits, 1, 1000), 1000);
         }
     }

@@ -33,11 +33,7 @@ struct Seen {
 impl Pace {
     /// Begins without an idea.
     pub fn new(now: Instant) -> Self {
-        Self(Mutex::new(Seen {
-            settled: 0.0,
-            busy: Duration::ZERO,
-            last: now,
-        }))
+        Self(Mutex::new(Seen { settled: 0.0, busy: Duration::ZERO, last: now }))
     }
 
     /// Takes note that as many as [`BUSY`] are in flight now.
@@ -94,10 +90,7 @@ mod tests {
     #[track_caller]
     fn assert_about(wait: Option<Duration>, seconds: f64) {
         let wait = wait.expect("an idea").as_secs_f64();
-        assert!(
-            (wait / seconds - 1.0).abs() < 0.1,
-            "{wait} is not about {seconds}"
-        );
+        assert!((wait / seconds - 1.0).abs() < 0.1, "{wait} is not about {seconds}");
     }
 
     #[test]

@@ -46,12 +46,7 @@ impl Plan {
                 None => lane,
             })
         });
-        Self {
-            routes,
-            lanes: lanes.collect(),
-            config,
-            unknown_app_ids: Seldom::default(),
-        }
+        Self { routes, lanes: lanes.collect(), config, unknown_app_ids: Seldom::default() }
     }
 
     /// Returns the lane with this name.
@@ -72,10 +67,7 @@ impl CurrentPlan {
 
     /// Returns the plan in force.
     pub fn get(&self) -> Arc<Plan> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Puts another plan in force. Returns it.

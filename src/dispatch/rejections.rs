@@ -18,9 +18,7 @@ impl Rejections {
     /// Makes an empty table.
     pub fn new(bounds: Bounds) -> Self {
         let bounds = Shards::<Table<u64>>::share(bounds);
-        Self {
-            shards: Shards::new(|| Table::new(bounds)),
-        }
+        Self { shards: Shards::new(|| Table::new(bounds)) }
     }
 
     /// Changes how many pushkeys are kept and for how long.
@@ -89,11 +87,7 @@ mod tests {
         ] {
             let rejections = rejections(100);
             rejections.remember(1, rejected, 0);
-            assert_eq!(
-                rejections.is_dead(1, asked, 1),
-                is_dead,
-                "{rejected:?} {asked:?}"
-            );
+            assert_eq!(rejections.is_dead(1, asked, 1), is_dead, "{rejected:?} {asked:?}");
             assert_eq!(rejections.count(), usize::from(is_dead));
             let again = rejections.is_dead(1, None, 1);
             assert_eq!(again, is_dead, "revived for good: {rejected:?} {asked:?}");

@@ -112,11 +112,7 @@ pub async fn deliver(
         }
         metrics.attempted("retry");
     };
-    Attempted {
-        delivery,
-        attempts: attempts + free_repeats,
-        ended: now,
-    }
+    Attempted { delivery, attempts: attempts + free_repeats, ended: now }
 }
 
 /// Makes one attempt, as a part of the push's trace.
@@ -151,10 +147,7 @@ async fn traced(
 /// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>). `jitter` is in 0..1.
 fn backoff(config: &RetryConfig, attempts: u32, jitter: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(32);
-    let bound = config
-        .base_delay_ms
-        .saturating_mul(1 << doublings)
-        .min(config.max_delay_ms);
+    let bound = config.base_delay_ms.saturating_mul(1 << doublings).min(config.max_delay_ms);
     Duration::from_millis(bound).mul_f64(jitter)
 }
 

@@ -57,10 +57,8 @@ impl Routes {
         }
         let beginnings = self.beginnings.iter().filter_map(|&end| app_id.get(..end));
         let globs = beginnings.filter_map(|beginning| self.globs.get(beginning));
-        let mut matching = globs
-            .flatten()
-            .filter(|(glob, _)| glob.matches(app_id))
-            .map(|&(_, index)| index);
+        let mut matching =
+            globs.flatten().filter(|(glob, _)| glob.matches(app_id)).map(|&(_, index)| index);
         match (matching.next(), matching.next()) {
             (None, _) => Routed::Unknown,
             (Some(index), None) => Routed::To(index),

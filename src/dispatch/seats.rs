@@ -81,10 +81,7 @@ impl Occupant {
 impl Seats {
     /// Makes empty seats, one on each of these worker threads.
     pub fn new(workers: impl Iterator<Item = usize>) -> Self {
-        let slot = |worker| Slot {
-            worker,
-            current: RwLock::default(),
-        };
+        let slot = |worker| Slot { worker, current: RwLock::default() };
         Self {
             lane: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             slots: workers.map(slot).collect(),
@@ -101,9 +98,7 @@ impl Seats {
     /// Returns which of the lane's actors belong on `worker`.
     pub fn actors_on(&self, worker: usize) -> impl Iterator<Item = usize> {
         let slots = self.slots.iter().enumerate();
-        slots
-            .filter(move |(_, slot)| slot.worker == worker)
-            .map(|(actor, _)| actor)
+        slots.filter(move |(_, slot)| slot.worker == worker).map(|(actor, _)| actor)
     }
 
     /// Starts an actor of the app on the current thread and seats it, unless one sits there.
@@ -112,20 +107,11 @@ impl Seats {
             return;
         };
         let generation = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let seat = Seat {
-            lane: self.lane,
-            actor,
-            generation,
-        };
+        let seat = Seat { lane: self.lane, actor, generation };
         let pulse = Arc::new(Pulse::default());
         // Not under the lock: pushes on other threads look here meanwhile.
         let address = app.start(supervisor.clone(), seat, pulse.clone());
-        *slot.write() = Some(Occupant {
-            generation,
-            address: Some(address),
-            pulse,
-            supervisor,
-        });
+        *slot.write() = Some(Occupant { generation, address: Some(address), pulse, supervisor });
         self.taken.store(true, Ordering::Relaxed);
     }
 
@@ -177,11 +163,7 @@ impl Seats {
     /// Hands a push to an actor, one on `worker` if there is one; `None` while all are down.
     pub fn hand_over(&self, worker: usize, push: &Push, deadline: Instant) -> Option<HandedOver> {
         let count = self.slots.len();
-        let turn = if count > 1 {
-            self.next.fetch_add(1, Ordering::Relaxed)
-        } else {
-            0
-        };
+        let turn = if count > 1 { self.next.fetch_add(1, Ordering::Relaxed) } else { 0 };
         let slots = || (0..count).map(|i| turn.wrapping_add(i) % count);
         let is_here = |&actor: &usize| self.slots[actor].worker == worker;
         let here = slots().filter(is_here);
@@ -192,18 +174,10 @@ impl Seats {
             let address = occupant.address()?;
             let pulse = occupant.pulse.clone();
             let (number, done) = (pulse.number(), pulse.done());
-            let deliver = Deliver {
-                push: push.clone(),
-                deadline,
-                number,
-            };
+            let deliver = Deliver { push: push.clone(), deadline, number };
             Some(HandedOver {
                 reply: address.send(deliver),
-                seat: Seat {
-                    lane: self.lane,
-                    actor,
-                    generation: occupant.generation,
-                },
+                seat: Seat { lane: self.lane, actor, generation: occupant.generation },
                 pulse,
                 number,
                 done,

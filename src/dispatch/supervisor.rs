@@ -88,10 +88,7 @@ impl Supervisor {
     /// Makes the supervisor of worker thread `worker`.
     pub fn new(plan: Arc<Plan>, memory: Arc<Memory>, worker: usize) -> Self {
         let dispatcher = Rc::new(Dispatcher::new(plan, memory, worker));
-        Self {
-            dispatcher,
-            falls: RefCell::default(),
-        }
+        Self { dispatcher, falls: RefCell::default() }
     }
 
     /// Seats this thread's actors of every lane; those that sit stay.
@@ -131,25 +128,16 @@ impl Supervisor {
     fn next_wait(&self, lane: u64, actor: usize) -> Option<Duration> {
         let now = Instant::now();
         let mut falls = self.falls.borrow_mut();
-        let falls = falls.entry((lane, actor)).or_insert(Falls {
-            count: 0,
-            last: now,
-            rebuilding: false,
-        });
+        let falls =
+            falls.entry((lane, actor)).or_insert(Falls { count: 0, last: now, rebuilding: false });
         if falls.rebuilding {
             return None;
         }
         if now.duration_since(falls.last) > QUIET {
             falls.count = 0;
         }
-        let bound = FIRST_REBUILD
-            .saturating_mul(1 << falls.count.min(16))
-            .min(LAST_REBUILD);
-        *falls = Falls {
-            count: falls.count + 1,
-            last: now,
-            rebuilding: true,
-        };
+        let bound = FIRST_REBUILD.saturating_mul(1 << falls.count.min(16)).min(LAST_REBUILD);
+        *falls = Falls { count: falls.count + 1, last: now, rebuilding: true };
         Some(bound.mul_f64(fastrand::f64()))
     }
 }
@@ -181,15 +169,9 @@ impl Handler<Down> for Supervisor {
         if let Some(lane) = self.dispatcher.plan().lane(down.seat.lane)
             && lane.seats.vacate(down.seat)
         {
-            lane.app
-                .metrics
-                .actor_restarted(if down.panicked { "panic" } else { "wedged" });
+            lane.app.metrics.actor_restarted(if down.panicked { "panic" } else { "wedged" });
             let (app, panicked) = (&lane.app.pattern, down.panicked);
-            tracing::warn!(
-                app,
-                panicked,
-                "a provider actor fell: a new one is being built"
-            );
+            tracing::warn!(app, panicked, "a provider actor fell: a new one is being built");
             self.rebuild_later(down.seat.lane, down.seat.actor, ctx);
         }
         MessageResult(())
@@ -220,9 +202,7 @@ impl Handler<Adopt> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, Adopt(plan): Adopt, ctx: &mut Self::Context) {
-        self.falls
-            .borrow_mut()
-            .retain(|(lane, _), _| plan.lane(*lane).is_some());
+        self.falls.borrow_mut().retain(|(lane, _), _| plan.lane(*lane).is_some());
         self.dispatcher.adopt(plan);
         self.seat_all(ctx);
     }

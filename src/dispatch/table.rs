@@ -73,23 +73,14 @@ impl<V> Entry<V> {
 impl Bounds {
     /// Returns bounds under which every entry that is put again is young again.
     pub fn new(capacity: usize, window: Duration) -> Self {
-        Self {
-            capacity,
-            window: ticks(window),
-            grain: 0,
-        }
+        Self { capacity, window: ticks(window), grain: 0 }
     }
 }
 
 impl<V: Copy> Table<V> {
     /// Makes an empty table; memory is taken as entries come.
     pub fn new(bounds: Bounds) -> Self {
-        Self {
-            ring: VecDeque::new(),
-            index: HashTable::new(),
-            first: 0,
-            bounds,
-        }
+        Self { ring: VecDeque::new(), index: HashTable::new(), first: 0, bounds }
     }
 
     /// Changes how many entries are kept and for how long; what is too much goes in time.
@@ -120,12 +111,7 @@ impl<V: Copy> Table<V> {
     /// Adds or renews an entry without making room for it, see [`Self::pop_old`].
     pub fn place(&mut self, key: Key, value: V, now: Ticks) -> Option<V> {
         let (low, high) = parts(key);
-        let newcomer = Entry {
-            low,
-            high,
-            at: now,
-            value,
-        };
+        let newcomer = Entry { low, high, at: now, value };
         let (first, last) = (self.first, self.turn(self.ring.len()));
         let mut before = None;
         if let Some(turn) = self.find(key)
@@ -210,9 +196,7 @@ impl<V: Copy> Table<V> {
 
     fn forget(&mut self, low: u64, turn: Turn) -> bool {
         let found = self.index.find_entry(low, |&it| it == turn);
-        found
-            .map(hashbrown::hash_table::OccupiedEntry::remove)
-            .is_ok()
+        found.map(hashbrown::hash_table::OccupiedEntry::remove).is_ok()
     }
 
     /// Forgets places left behind once they outnumber the entries: a constant cost for each change.
@@ -246,10 +230,7 @@ fn position(first: Turn, turn: Turn) -> usize {
     turn.wrapping_sub(first) as usize
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a table has at most 2^28 entries"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "a table has at most 2^28 entries")]
 fn small(place: usize) -> Turn {
     place as Turn
 }

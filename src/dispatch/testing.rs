@@ -81,24 +81,14 @@ impl Stage {
             let supervisor: Recipient<Down> = Listening(tell).start().recipient();
             lane.seats.seat(&lane.app, 0, supervisor);
         }
-        Self {
-            lane,
-            thread,
-            downs,
-        }
+        Self { lane, thread, downs }
     }
 }
 
 /// Makes a push to a device with this pushkey.
 pub(super) fn push(pushkey: &str) -> Push {
-    let device = Device {
-        pushkey: pushkey.into(),
-        ..Device::default()
-    };
-    let request = NotifyRequest {
-        devices: vec![device],
-        ..NotifyRequest::default()
-    };
+    let device = Device { pushkey: pushkey.into(), ..Device::default() };
+    let request = NotifyRequest { devices: vec![device], ..NotifyRequest::default() };
     Push::new(Arc::new(request), 0).unwrap()
 }
 

@@ -82,9 +82,7 @@ impl Verdict {
             }
         }
         match worst {
-            Settlement::Done | Settlement::Rejected => Self::Settled {
-                rejected: once(rejected),
-            },
+            Settlement::Done | Settlement::Rejected => Self::Settled { rejected: once(rejected) },
             Settlement::ProviderFailed => Self::ProviderFailed,
             Settlement::DeadlinePassed => Self::DeadlinePassed,
             Settlement::Shed { retry_after } => Self::Shed { retry_after },
@@ -109,51 +107,27 @@ fn worse(a: Settlement, b: Settlement) -> Settlement {
 /// Lists each pushkey once, in order. Linear: a request may list thousands of dead devices.
 fn once(pushkeys: Vec<&Text>) -> Vec<Text> {
     let mut seen = std::collections::HashSet::with_capacity(pushkeys.len());
-    pushkeys
-        .into_iter()
-        .filter(|&pushkey| seen.insert(pushkey))
-        .cloned()
-        .collect()
+    pushkeys.into_iter().filter(|&pushkey| seen.insert(pushkey)).cloned().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SHED: Settlement = Settlement::Shed {
-        retry_after: Duration::from_secs(3),
-    };
-    const LIMITED: Settlement = Settlement::RateLimited {
-        retry_after: Duration::from_secs(9),
-    };
+    const SHED: Settlement = Settlement::Shed { retry_after: Duration::from_secs(3) };
+    const LIMITED: Settlement = Settlement::RateLimited { retry_after: Duration::from_secs(9) };
 
     fn fold(devices: &[(&str, Settlement)]) -> Verdict {
-        let devices: Vec<(Text, Settlement)> = devices
-            .iter()
-            .map(|&(pushkey, settlement)| (pushkey.into(), settlement))
-            .collect();
-        Verdict::fold(
-            devices
-                .iter()
-                .map(|(pushkey, settlement)| (pushkey, *settlement)),
-        )
+        let devices: Vec<(Text, Settlement)> =
+            devices.iter().map(|&(pushkey, settlement)| (pushkey.into(), settlement)).collect();
+        Verdict::fold(devices.iter().map(|(pushkey, settlement)| (pushkey, *settlement)))
     }
 
     #[test]
     fn settled_lists_the_dead_once_in_order() {
         use Settlement::{Done, Rejected};
-        let verdict = fold(&[
-            ("c", Rejected),
-            ("a", Done),
-            ("b", Rejected),
-            ("c", Rejected),
-        ]);
-        assert_eq!(
-            verdict,
-            Verdict::Settled {
-                rejected: vec!["c".into(), "b".into()]
-            }
-        );
+        let verdict = fold(&[("c", Rejected), ("a", Done), ("b", Rejected), ("c", Rejected)]);
+        assert_eq!(verdict, Verdict::Settled { rejected: vec!["c".into(), "b".into()] });
         assert_eq!(fold(&[("a", Done)]), Verdict::Settled { rejected: vec![] });
     }
 
@@ -161,18 +135,8 @@ mod tests {
     fn unsettled_is_the_worst_of_all() {
         use Settlement::{DeadlinePassed, Done, ProviderFailed, Rejected};
         let all = [("a", Done), ("b", Rejected), ("c", LIMITED), ("d", SHED)];
-        assert_eq!(
-            fold(&all[..3]),
-            Verdict::RateLimited {
-                retry_after: Duration::from_secs(9)
-            }
-        );
-        assert_eq!(
-            fold(&all),
-            Verdict::Shed {
-                retry_after: Duration::from_secs(3)
-            }
-        );
+        assert_eq!(fold(&all[..3]), Verdict::RateLimited { retry_after: Duration::from_secs(9) });
+        assert_eq!(fold(&all), Verdict::Shed { retry_after: Duration::from_secs(3) });
         let late = [&all[..], &[("e", DeadlinePassed)]].concat();
         assert_eq!(fold(&late), Verdict::DeadlinePassed);
         let failed = [&[("f", ProviderFailed)], &late[..]].concat();
@@ -181,12 +145,8 @@ mod tests {
 
     #[test]
     fn of_two_waits_the_longer() {
-        let long = Settlement::Shed {
-            retry_after: Duration::from_secs(7),
-        };
-        let verdict = Verdict::Shed {
-            retry_after: Duration::from_secs(7),
-        };
+        let long = Settlement::Shed { retry_after: Duration::from_secs(7) };
+        let verdict = Verdict::Shed { retry_after: Duration::from_secs(7) };
         assert_eq!(fold(&[("a", SHED), ("b", long)]), verdict);
         assert_eq!(fold(&[("a", long), ("b", SHED)]), verdict);
     }

@@ -114,10 +114,7 @@ impl Drop for Line<'_> {
 pub(super) fn refused(request: &HttpRequest, id: &HeaderValue, answer: &HttpResponse) {
     let is_notify = request.method() == Method::POST && request.path() == NOTIFY;
     let state: Option<&web::Data<PublicState>> = request.app_data();
-    if let Some(line) = state
-        .filter(|_| is_notify)
-        .and_then(|it| begin(request, id, it))
-    {
+    if let Some(line) = state.filter(|_| is_notify).and_then(|it| begin(request, id, it)) {
         line.answered(answer, None, Duration::ZERO);
     }
 }
@@ -139,9 +136,7 @@ fn client(request: &HttpRequest, state: &PublicState) -> Option<IpAddr> {
         return peer;
     }
     let forwarded = request.headers().get_all(X_FORWARDED_FOR);
-    state
-        .trusted_proxies
-        .client(peer, forwarded.filter_map(|value| value.to_str().ok()))
+    state.trusted_proxies.client(peer, forwarded.filter_map(|value| value.to_str().ok()))
 }
 
 /// The devices of a request, in words or (`{:#?}`) as JSON: see `telemetry::logs::json`.
@@ -207,11 +202,7 @@ impl List<'_, '_> {
             None => ("app_id", logs::cut(&device.app_id)),
         };
         let pushkey = ShortHash(&device.pushkey);
-        if is_json {
-            self.json(app, &pushkey, ending)
-        } else {
-            self.words(app, &pushkey, ending)
-        }
+        if is_json { self.json(app, &pushkey, ending) } else { self.words(app, &pushkey, ending) }
     }
 
     fn words(

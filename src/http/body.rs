@@ -93,13 +93,7 @@ where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
     fn new(body: &'s mut S, limit: usize) -> Self {
-        Self {
-            body,
-            limit,
-            received: 0,
-            asked_again: false,
-            patience: None,
-        }
+        Self { body, limit, received: 0, asked_again: false, patience: None }
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
@@ -137,10 +131,7 @@ where
 impl Patience {
     fn new() -> Self {
         let since = Instant::now();
-        Self {
-            since,
-            timer: Box::pin(sleep_until(since + GRACE)),
-        }
+        Self { since, timer: Box::pin(sleep_until(since + GRACE)) }
     }
 
     /// Is ready when a client that has sent `received` bytes is too slow.
@@ -178,12 +169,7 @@ mod tests {
     fn steady(each: usize, times: usize) -> impl Stream<Item = Piece> + Unpin {
         let piece = Bytes::from(vec![b'x'; each]);
         let second = Duration::from_secs(1);
-        client(
-            vec![0; times]
-                .iter()
-                .map(|_| (second, Ok(piece.clone())))
-                .collect(),
-        )
+        client(vec![0; times].iter().map(|_| (second, Ok(piece.clone()))).collect())
     }
 
     async fn read_all(mut client: impl Stream<Item = Piece> + Unpin) -> Result<usize, BodyError> {
@@ -243,11 +229,7 @@ mod tests {
             (4096, 59, Ok(59 * 4096)),
             (4096, 61, Err(BodyError::TooSlow)),
         ] {
-            assert_eq!(
-                read_all(steady(each, times)).await,
-                result,
-                "{each} {times}"
-            );
+            assert_eq!(read_all(steady(each, times)).await, result, "{each} {times}");
         }
     }
 

@@ -43,9 +43,7 @@ pub struct AdminConfig {
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self {
-            bind: "127.0.0.1:5001".to_owned(),
-        }
+        Self { bind: "127.0.0.1:5001".to_owned() }
     }
 }
 

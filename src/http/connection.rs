@@ -196,8 +196,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<IO> {
             }
             return Poll::Ready(read);
         }
-        this.poll_late(cx)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+        this.poll_late(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

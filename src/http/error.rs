@@ -46,13 +46,7 @@ struct MatrixError<'a> {
 
 impl Refusal {
     fn new(status: StatusCode, errcode: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            status,
-            errcode,
-            error: error.into(),
-            allow: None,
-            retry_after: None,
-        }
+        Self { status, errcode, error: error.into(), allow: None, retry_after: None }
     }
 
     /// A path that is none of ours; `known` says what is here.

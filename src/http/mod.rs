@@ -87,12 +87,7 @@ pub fn configure(routes: &mut web::ServiceConfig, state: PublicState) {
 
 /// Puts the routes of the admin listener in place.
 pub fn configure_admin(routes: &mut web::ServiceConfig, state: AdminState) {
-    let AdminState {
-        metrics,
-        readiness,
-        draining,
-        status,
-    } = state;
+    let AdminState { metrics, readiness, draining, status } = state;
     let report = move || ops::report(readiness(), &draining);
     let (ready, counted) = (report.clone(), metrics.clone());
     let data = move |request: &HttpRequest| {
@@ -113,9 +108,7 @@ pub fn configure_admin(routes: &mut web::ServiceConfig, state: AdminState) {
 /// Puts the one page of the metrics listener in place. Like Sygnal's, it answers on every path.
 pub fn configure_metrics(routes: &mut web::ServiceConfig, metrics: Arc<Metrics>) {
     let page = move |_: &HttpRequest| ops::metrics(&metrics);
-    routes
-        .service(reading("/{path:.*}", page))
-        .default_service(nowhere("here are metrics"));
+    routes.service(reading("/{path:.*}", page)).default_service(nowhere("here are metrics"));
 }
 
 /// What to say to a request from its head alone.

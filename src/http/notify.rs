@@ -123,19 +123,13 @@ async fn discovery(request: &HttpRequest, body: Payload, state: &PublicState) ->
     if !state.unifiedpush.load(Ordering::Relaxed) {
         return wrong_method(request, body, state).await;
     }
-    let answer = HttpResponse::Ok()
-        .insert_header(error::JSON)
-        .body(DISCOVERY);
+    let answer = HttpResponse::Ok().insert_header(error::JSON).body(DISCOVERY);
     unread::answer(request, body, answer).await
 }
 
 /// Refuses every other method.
 async fn wrong_method(request: &HttpRequest, body: Payload, state: &PublicState) -> HttpResponse {
-    let allow = if state.unifiedpush.load(Ordering::Relaxed) {
-        "GET, HEAD, POST"
-    } else {
-        "POST"
-    };
+    let allow = if state.unifiedpush.load(Ordering::Relaxed) { "GET, HEAD, POST" } else { "POST" };
     let refusal = Refusal::wrong_method(allow).into();
     unread::answer(request, body, refusal).await
 }

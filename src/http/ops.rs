@@ -46,39 +46,26 @@ pub(super) struct Report {
 
 /// The process serves; never a word about providers.
 pub(super) fn live() -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header(error::JSON)
-        .body(r#"{"live":true}"#)
+    HttpResponse::Ok().insert_header(error::JSON).body(r#"{"live":true}"#)
 }
 
 /// Whether this process should get traffic, and why not.
 pub(super) fn report(mut readiness: Readiness, draining: &AtomicBool) -> Report {
     if draining.load(Ordering::Relaxed) {
-        let reason = NotReady {
-            app: None,
-            reason: "shutting down".into(),
-        };
+        let reason = NotReady { app: None, reason: "shutting down".into() };
         readiness.reasons.insert(0, reason);
     }
-    Report {
-        ready: readiness.reasons.is_empty(),
-        readiness,
-    }
+    Report { ready: readiness.reasons.is_empty(), readiness }
 }
 
 /// The answer for load balancers.
 pub(super) fn ready(report: &Report) -> HttpResponse {
-    let mut answer = if report.ready {
-        HttpResponse::Ok()
-    } else {
-        HttpResponse::ServiceUnavailable()
-    };
+    let mut answer =
+        if report.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     error::json(&mut answer, report)
 }
 
 /// The metrics page.
 pub(super) fn metrics(metrics: &Metrics) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, OPENMETRICS))
-        .body(metrics.render())
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, OPENMETRICS)).body(metrics.render())
 }

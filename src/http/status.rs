@@ -26,10 +26,8 @@ use crate::telemetry::Metrics;
 /// The page: style and script inside, nothing outside.
 const PAGE: &str = include_str!("status.html");
 
-const HTML: (HeaderName, HeaderValue) = (
-    CONTENT_TYPE,
-    HeaderValue::from_static("text/html; charset=utf-8"),
-);
+const HTML: (HeaderName, HeaderValue) =
+    (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
 
 /// Nobody keeps what is true for a second.
 const FRESH: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -90,9 +88,7 @@ pub(super) fn data(
     let data = Data {
         readiness,
         status: status(query),
-        notify: Notify {
-            answers: metrics.notified_with().collect(),
-        },
+        notify: Notify { answers: metrics.notified_with().collect() },
         reloads: BTreeMap::from(reloads),
     };
     let mut answer = HttpResponse::Ok();
@@ -159,17 +155,8 @@ mod tests {
     fn the_page_is_one_file_that_asks_nobody_else() {
         assert_eq!(PAGE.matches("<style>").count(), 1);
         assert_eq!(PAGE.matches("<script>").count(), 1);
-        for foreign in [
-            "http://",
-            "https://",
-            "src=",
-            "@import",
-            "innerHTML",
-            "onclick=",
-        ] {
-            let found = PAGE
-                .replace("http://www.w3.org/2000/svg", "")
-                .contains(foreign);
+        for foreign in ["http://", "https://", "src=", "@import", "innerHTML", "onclick="] {
+            let found = PAGE.replace("http://www.w3.org/2000/svg", "").contains(foreign);
             assert!(!found, "{foreign} in the status page");
         }
         let policy = POLICY.to_str().unwrap();

@@ -36,11 +36,7 @@ impl TrustedProxies {
                 )),
             }
         }
-        if faults.is_empty() {
-            Ok(trusted)
-        } else {
-            Err(faults)
-        }
+        if faults.is_empty() { Ok(trusted) } else { Err(faults) }
     }
 
     /// Whether this peer is a trusted proxy; `None` is a peer on a Unix socket.
@@ -158,14 +154,7 @@ mod tests {
 
     #[test]
     fn each_wrong_entry_is_told() {
-        let entries = [
-            "10.0.0.0/8",
-            "10.0.0.0/33",
-            "::/129",
-            "proxy",
-            "",
-            "1.2.3.4/x",
-        ];
+        let entries = ["10.0.0.0/8", "10.0.0.0/33", "::/129", "proxy", "", "1.2.3.4/x"];
         let entries: Vec<String> = entries.iter().map(|&entry| entry.to_owned()).collect();
         let faults = TrustedProxies::parse(&entries).unwrap_err();
         let keys: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();

@@ -56,12 +56,7 @@ pub(super) fn close(rest: Payload, answer: HttpResponse) -> HttpResponse {
 
 fn close_after(rest: Payload, answer: HttpResponse, budget: usize) -> HttpResponse {
     let mut answer = answer.map_body(|_, answer| match answer.try_into_bytes() {
-        Ok(answer) => BoxBody::new(Last {
-            answer: Some(answer),
-            rest,
-            budget,
-            lingering: None,
-        }),
+        Ok(answer) => BoxBody::new(Last { answer: Some(answer), rest, budget, lingering: None }),
         Err(answer) => answer,
     });
     force_close(&mut answer);
@@ -122,9 +117,7 @@ impl MessageBody for Last {
                 Poll::Pending => break,
             }
         }
-        let lingering = this
-            .lingering
-            .get_or_insert_with(|| Box::pin(sleep(LINGERING)));
+        let lingering = this.lingering.get_or_insert_with(|| Box::pin(sleep(LINGERING)));
         ready!(lingering.as_mut().poll(cx));
         Poll::Ready(None)
     }

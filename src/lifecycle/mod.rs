@@ -52,11 +52,7 @@ pub async fn run_until_stopped(
     mut gateway: Gateway,
     reload: impl Fn(&Gateway) -> bool,
 ) -> Ended {
-    let Signals {
-        mut terminate,
-        mut interrupt,
-        mut hang_up,
-    } = signals;
+    let Signals { mut terminate, mut interrupt, mut hang_up } = signals;
     let mut stop = async || {
         tokio::select! {
             _ = terminate.recv() => "SIGTERM",

@@ -90,9 +90,7 @@ fn notification(draft: &mut Draft<'_>, scan: &mut Scan<'_>) -> Result<(), Fault>
     (draft.has_notification, draft.has_devices) = (false, false);
     let start = scan.token();
     if !scan.begin_object() {
-        return null_or(scan, start, || {
-            "an object in `notification` is expected".to_owned()
-        });
+        return null_or(scan, start, || "an object in `notification` is expected".to_owned());
     }
     let mut it = Notification::default();
     while let Some(key) = scan.next_key()? {
@@ -130,9 +128,7 @@ fn devices(draft: &mut Draft<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
     (draft.has_devices, draft.missing) = (false, None);
     let start = scan.token();
     if !scan.begin_list() {
-        return null_or(scan, start, || {
-            "a list in `notification.devices` is expected".to_owned()
-        });
+        return null_or(scan, start, || "a list in `notification.devices` is expected".to_owned());
     }
     // Homeservers send one.
     draft.request.devices.reserve_exact(1);
@@ -164,10 +160,9 @@ fn device(draft: &mut Draft<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
         }
     }
     it.raw = draft.keep_json(scan.since(start));
-    for (name, text, place) in [
-        ("app_id", app_id?, &mut it.app_id),
-        ("pushkey", pushkey?, &mut it.pushkey),
-    ] {
+    for (name, text, place) in
+        [("app_id", app_id?, &mut it.app_id), ("pushkey", pushkey?, &mut it.pushkey)]
+    {
         match text {
             Some(text) => *place = text,
             None => drop(draft.missing.get_or_insert((i, name))),

@@ -203,11 +203,7 @@ impl<'a> Draft<'a> {
 }
 
 /// Reads a count: integers, integral floats, and what is too large as the largest.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "range checked"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
 fn integer(json: &str) -> Option<u64> {
     if let Ok(integer) = json.parse::<u64>() {
         return Some(integer.min(MAX_INTEGER));

@@ -228,15 +228,8 @@ mod tests {
     fn text_of_every_string() {
         assert_eq!(text(raw(r#""plain""#)).as_deref(), Some("plain"));
         assert_eq!(text(raw(r#""""#)).as_deref(), Some(""));
-        assert_eq!(
-            text(raw(r#""a\n\u00e9\ud83d\ude00""#)).as_deref(),
-            Some("a\né😀")
-        );
-        assert!(
-            text(raw(r#""lone \ud800 half""#))
-                .unwrap()
-                .starts_with("lone \u{fffd}")
-        );
+        assert_eq!(text(raw(r#""a\n\u00e9\ud83d\ude00""#)).as_deref(), Some("a\né😀"));
+        assert!(text(raw(r#""lone \ud800 half""#)).unwrap().starts_with("lone \u{fffd}"));
         for other in ["1", "null", "true", "{}", "[]"] {
             assert_eq!(text(raw(other)), None);
         }

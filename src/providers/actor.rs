@@ -108,14 +108,7 @@ pub struct ProviderActor<P: Provider> {
 impl<P: Provider> ProviderActor<P> {
     /// Makes an actor that tells `supervisor` of its end and shows its `pulse`.
     pub fn new(provider: P, supervisor: Recipient<Down>, seat: Seat, pulse: Arc<Pulse>) -> Self {
-        Self {
-            provider,
-            supervisor,
-            seat,
-            pulse,
-            panicked: false,
-            address: Weak::new(),
-        }
+        Self { provider, supervisor, seat, pulse, panicked: false, address: Weak::new() }
     }
 }
 
@@ -129,10 +122,7 @@ impl<P: Provider> Actor for ProviderActor<P> {
     /// Runs after a stop and after a panic in a handler alike.
     fn stopped(&mut self, _ctx: &mut Self::Context) {
         let panicked = self.panicked || std::thread::panicking();
-        self.supervisor.do_send(Down {
-            seat: self.seat,
-            panicked,
-        });
+        self.supervisor.do_send(Down { seat: self.seat, panicked });
     }
 }
 

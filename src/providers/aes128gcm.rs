@@ -63,12 +63,10 @@ impl From<Unspecified> for CannotEncrypt {
 /// Returns the outcome of a push to a client whose public key can never work, or that could not be
 /// encrypted now.
 pub fn seal(plaintext: &[u8], keys: &Keys) -> Result<Bytes, Outcome> {
-    encrypt(plaintext, keys)
-        .map(Bytes::from)
-        .map_err(|error| match error {
-            CannotEncrypt::NotOnCurve => keys::undecodable_p256dh(),
-            CannotEncrypt::Broken => Outcome::backoff(Cause::local("cannot_encrypt")),
-        })
+    encrypt(plaintext, keys).map(Bytes::from).map_err(|error| match error {
+        CannotEncrypt::NotOnCurve => keys::undecodable_p256dh(),
+        CannotEncrypt::Broken => Outcome::backoff(Cause::local("cannot_encrypt")),
+    })
 }
 
 /// Encrypts with a key and a salt of this message's own.
@@ -87,13 +85,10 @@ fn encrypt_with(
 ) -> Result<Vec<u8>, CannotEncrypt> {
     let our_public = ours.compute_public_key()?;
     let theirs = UnparsedPublicKey::new(&ECDH_P256, keys.p256dh);
-    let prk_key = agree(ours, theirs, CannotEncrypt::NotOnCurve, |shared| {
-        Ok(hmac(&keys.auth, &[shared]))
-    })?;
-    let ikm = hmac(
-        prk_key.as_ref(),
-        &[b"WebPush: info\0", &keys.p256dh, our_public.as_ref(), &[1]],
-    );
+    let prk_key =
+        agree(ours, theirs, CannotEncrypt::NotOnCurve, |shared| Ok(hmac(&keys.auth, &[shared])))?;
+    let ikm =
+        hmac(prk_key.as_ref(), &[b"WebPush: info\0", &keys.p256dh, our_public.as_ref(), &[1]]);
     let prk = hmac(&salt, &[ikm.as_ref()]);
     let content_key = hmac(prk.as_ref(), &[b"Content-Encoding: aes128gcm\0\x01"]);
     let nonce = hmac(prk.as_ref(), &[b"Content-Encoding: nonce\0\x01"]);

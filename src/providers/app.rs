@@ -122,31 +122,18 @@ impl Kind {
             aliases: C::ALIASES,
             schema: C::json_schema,
             prepare: |pattern, keys, around| {
-                let around = &Surroundings {
-                    files: Arc::new(around.files.apart()),
-                    ..around.clone()
-                };
+                let around =
+                    &Surroundings { files: Arc::new(around.files.apart()), ..around.clone() };
                 let mut made_of = DefaultHasher::new();
                 (keys.to_string(), around.digest).hash(&mut made_of);
                 let config: C = serde_path_to_error::deserialize(keys).map_err(|error| {
-                    vec![Fault::new(
-                        error.path().to_string(),
-                        error.inner().to_string(),
-                        "",
-                    )]
+                    vec![Fault::new(error.path().to_string(), error.inner().to_string(), "")]
                 })?;
                 let common = config.common().clone();
                 let blueprint = config.prepare(around)?;
                 around.files.digest().hash(&mut made_of);
                 let made_of = made_of.finish();
-                Ok(App::new(
-                    pattern,
-                    C::NAME,
-                    common,
-                    blueprint,
-                    around.metrics.clone(),
-                    made_of,
-                ))
+                Ok(App::new(pattern, C::NAME, common, blueprint, around.metrics.clone(), made_of))
             },
         }
     }
@@ -211,9 +198,7 @@ impl App {
             many_hosts: B::MANY_HOSTS,
             rehearse: blueprint.clone(),
             start: Box::new(move |supervisor, seat, pulse| {
-                ProviderActor::new(blueprint.build(), supervisor, seat, pulse)
-                    .start()
-                    .recipient()
+                ProviderActor::new(blueprint.build(), supervisor, seat, pulse).start().recipient()
             }),
         }
     }

@@ -42,10 +42,7 @@ fn yes() -> bool {
 impl Common {
     /// Returns what this app lets out.
     pub fn view_options(&self) -> ViewOptions {
-        ViewOptions {
-            send_badge_counts: self.send_badge_counts,
-            event_id_only: self.event_id_only,
-        }
+        ViewOptions { send_badge_counts: self.send_badge_counts, event_id_only: self.event_id_only }
     }
 }
 

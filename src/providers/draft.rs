@@ -79,10 +79,7 @@ impl<'a> Draft<'a> {
 
     /// Writes a string that is cut if there is not enough room.
     pub(super) fn cuttable(&mut self, text: impl Into<Cow<'a, str>>) {
-        self.gaps.push(Gap {
-            at: self.json.len(),
-            text: text.into(),
-        });
+        self.gaps.push(Gap { at: self.json.len(), text: text.into() });
         self.raw("\"\"");
     }
 
@@ -153,11 +150,8 @@ impl<'a> Draft<'a> {
         if self.gaps.is_empty() {
             return Some(self.json);
         }
-        let lengths: Vec<usize> = self
-            .gaps
-            .iter()
-            .map(|gap| truncate::escaped_len(&gap.text, budget))
-            .collect();
+        let lengths: Vec<usize> =
+            self.gaps.iter().map(|gap| truncate::escaped_len(&gap.text, budget)).collect();
         let allowed = truncate::levels(&lengths, budget);
         let text_bytes: usize = allowed.iter().sum();
         let mut out = Vec::with_capacity(self.json.len() + text_bytes);

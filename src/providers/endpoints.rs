@@ -49,11 +49,7 @@ impl Config {
     /// Returns the endpoints that the operator allows.
     pub(super) fn allowed(&self) -> Allowed {
         let patterns = self.allowed_endpoints.iter();
-        Allowed(
-            patterns
-                .map(|it| Glob::new(&it.to_ascii_lowercase()))
-                .collect(),
-        )
+        Allowed(patterns.map(|it| Glob::new(&it.to_ascii_lowercase())).collect())
     }
 }
 
@@ -61,10 +57,7 @@ impl Config {
 pub(super) fn hosts(common: &Common) -> HostsSettings {
     let usual = HostsSettings::default();
     HostsSettings {
-        pool: PoolSettings {
-            max_connections: common.pool.connections.or(2),
-            ..usual.pool
-        },
+        pool: PoolSettings { max_connections: common.pool.connections.or(2), ..usual.pool },
         ..usual
     }
 }
@@ -97,9 +90,7 @@ impl Allowed {
         }
         let host = url.host_str().unwrap_or_default();
         let detail = format!("{host} is not in `allowed_endpoints`");
-        Err(Outcome::Permanent(
-            Cause::new("endpoint_not_allowed").with_detail(detail),
-        ))
+        Err(Outcome::Permanent(Cause::new("endpoint_not_allowed").with_detail(detail)))
     }
 
     fn allow(&self, url: &Url) -> bool {
@@ -112,11 +103,7 @@ impl Allowed {
             &url[Position::BeforeHost..Position::AfterPort],
             &format!("{host}:{usual_port}"),
         ];
-        self.0.is_empty()
-            || self
-                .0
-                .iter()
-                .any(|glob| forms.iter().any(|form| glob.matches(form)))
+        self.0.is_empty() || self.0.iter().any(|glob| forms.iter().any(|form| glob.matches(form)))
     }
 }
 
@@ -135,31 +122,11 @@ mod tests {
             (&["push.example:8443"], "https://push.example:8443/x", true),
             (&["push.example:8443"], "https://push.example/x", false),
             (&["push.example:443"], "https://push.example/x", true),
-            (
-                &["*.notify.windows.com"],
-                "https://db5p.notify.windows.com/w/?token=x",
-                true,
-            ),
-            (
-                &["*.notify.windows.com"],
-                "https://notify.windows.com.evil.example/",
-                false,
-            ),
-            (
-                &["push.example"],
-                "https://push.example@evil.example/",
-                false,
-            ),
-            (
-                &["push.example"],
-                "https://evil.example/push.example",
-                false,
-            ),
-            (
-                &["push.example"],
-                "https://push.example.evil.example/",
-                false,
-            ),
+            (&["*.notify.windows.com"], "https://db5p.notify.windows.com/w/?token=x", true),
+            (&["*.notify.windows.com"], "https://notify.windows.com.evil.example/", false),
+            (&["push.example"], "https://push.example@evil.example/", false),
+            (&["push.example"], "https://evil.example/push.example", false),
+            (&["push.example"], "https://push.example.evil.example/", false),
             (&["a.example", "b.example"], "https://b.example/", true),
             (&["xn--bcher-kva.example"], "https://bücher.example/", true),
             (&["[2001:db8::1]"], "https://[2001:DB8:0::1]/", true),
@@ -183,14 +150,7 @@ mod tests {
     fn what_is_no_url_is_a_dead_pusher() {
         let allowed = Config::default().allowed();
         let long = format!("https://push.example/{}", "x".repeat(3000));
-        for endpoint in [
-            "",
-            "push.example",
-            "/path",
-            "https://",
-            "https://a b/",
-            &long,
-        ] {
+        for endpoint in ["", "push.example", "/path", "https://", "https://a b/", &long] {
             let outcome = allowed.endpoint(endpoint).unwrap_err();
             let dead = Outcome::Rejected(Cause::new("undecodable_endpoint"));
             assert_eq!(outcome, dead, "{endpoint}");

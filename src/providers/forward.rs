@@ -51,10 +51,7 @@ fn write(view: &View<'_>, limit: usize, kept_back: &[&str], extent: Extent) -> O
     if let Some(counts) = view.counts {
         draft.key("counts");
         draft.raw("{");
-        for (key, count) in [
-            ("unread", counts.unread),
-            ("missed_calls", counts.missed_calls),
-        ] {
+        for (key, count) in [("unread", counts.unread), ("missed_calls", counts.missed_calls)] {
             if let Some(count) = count {
                 draft.key(key);
                 draft.number(count);
@@ -86,11 +83,8 @@ fn write_event<'a>(view: &View<'a>, extent: Extent, draft: &mut Draft<'a>) {
         }
     }
     if extent > Extent::Ids {
-        let whole = [
-            ("type", view.event_type),
-            ("sender", view.sender),
-            ("membership", view.membership),
-        ];
+        let whole =
+            [("type", view.event_type), ("sender", view.sender), ("membership", view.membership)];
         let names = [
             ("sender_display_name", view.sender_display_name),
             ("room_name", view.room_name),

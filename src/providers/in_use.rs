@@ -56,9 +56,6 @@ mod tests {
     fn what_cannot_be_made_is_not_kept() {
         let all = InUse::new();
         assert_eq!(all.shared("one", || Err("broken")), Err("broken"));
-        assert_eq!(
-            all.shared("one", || Ok::<_, ()>(Arc::new(1))),
-            Ok(Arc::new(1))
-        );
+        assert_eq!(all.shared("one", || Ok::<_, ()>(Arc::new(1))), Ok(Arc::new(1)));
     }
 }

@@ -1,7 +1,7 @@
 //! The couriers: how one push reaches one vendor, and what the vendor's answer means.
 //!
 //! Each provider is a folder with the same furniture (`config`, `payload`, `auth`, `response`,
-//! `mod`) and one line in the list below. Above this floor nobody knows which providers exist:
+//! `mod`) and a line in `KINDS`. Above this floor nobody knows which providers exist:
 //! the sorting room sees `App`, `Deliver` and `Outcome` only. Providers never import each other.
 //! From here a notification goes to `transport`.
 
@@ -25,6 +25,19 @@ mod retry_after;
 #[cfg(test)]
 mod testing;
 
+/// Apple Push Notification service.
+pub mod apns;
+/// Firebase Cloud Messaging, HTTP v1.
+pub mod fcm;
+/// The log, for development.
+pub mod log;
+/// `UnifiedPush`: whichever push server a phone chose.
+pub mod unifiedpush;
+/// A fixed URL of the operator's.
+pub mod webhook;
+/// Web Push: RFC 8030, 8291, 8292.
+pub mod webpush;
+
 pub use actor::{Deliver, Provider, Seat};
 pub use app::{App, Blueprint, Credential, Kind, ProviderConfig, Surroundings};
 pub use common::{Auto, Common};
@@ -33,27 +46,12 @@ pub use preview::Preview;
 pub use probe::Finding;
 pub use push::{Push, View};
 
-/// Declares the provider folders and lists them as [`KINDS`], in the order documents name them.
-macro_rules! providers {
-    ($($(#[$doc:meta])* $module:ident => $config:ty),+ $(,)?) => {
-        $($(#[$doc])* pub mod $module;)+
-
-        /// Every provider that an app's `type` can name.
-        pub const KINDS: &[Kind] = &[$(Kind::of::<$config>()),+];
-    };
-}
-
-providers! {
-    /// Apple Push Notification service.
-    apns => apns::Config,
-    /// Firebase Cloud Messaging, HTTP v1.
-    fcm => fcm::Config,
-    /// Web Push: RFC 8030, 8291, 8292.
-    webpush => webpush::Config,
-    /// `UnifiedPush`: whichever push server a phone chose.
-    unifiedpush => unifiedpush::Config,
-    /// A fixed URL of the operator's.
-    webhook => webhook::Config,
-    /// The log, for development.
-    log => log::Config,
-}
+/// Every provider that an app's `type` can name, in the order documents name them.
+pub const KINDS: &[Kind] = &[
+    Kind::of::<apns::Config>(),
+    Kind::of::<fcm::Config>(),
+    Kind::of::<webpush::Config>(),
+    Kind::of::<unifiedpush::Config>(),
+    Kind::of::<webhook::Config>(),
+    Kind::of::<log::Config>(),
+];

@@ -53,32 +53,17 @@ pub enum Retry {
 impl Cause {
     /// A reason that needs no operator.
     pub const fn new(reason: &'static str) -> Self {
-        Self {
-            reason,
-            alarm: false,
-            neutral: false,
-            detail: None,
-        }
+        Self { reason, alarm: false, neutral: false, detail: None }
     }
 
     /// A reason that was found here, without asking the provider.
     pub const fn local(reason: &'static str) -> Self {
-        Self {
-            reason,
-            alarm: false,
-            neutral: true,
-            detail: None,
-        }
+        Self { reason, alarm: false, neutral: true, detail: None }
     }
 
     /// A reason that only the operator can mend.
     pub const fn alarm(reason: &'static str) -> Self {
-        Self {
-            reason,
-            alarm: true,
-            neutral: false,
-            detail: None,
-        }
+        Self { reason, alarm: true, neutral: false, detail: None }
     }
 
     /// Adds what the log should say.
@@ -92,26 +77,17 @@ impl Cause {
 impl Outcome {
     /// A transient outcome after the usual backoff.
     pub const fn backoff(cause: Cause) -> Self {
-        Self::Transient {
-            cause,
-            retry: Retry::Backoff,
-        }
+        Self::Transient { cause, retry: Retry::Backoff }
     }
 
     /// An operator's mistake: 502 towards the homeserver, not repeated within the request.
     pub const fn operator(reason: &'static str) -> Self {
-        Self::Transient {
-            cause: Cause::alarm(reason),
-            retry: Retry::Useless,
-        }
+        Self::Transient { cause: Cause::alarm(reason), retry: Retry::Useless }
     }
 
     /// A transient outcome after the wait that the provider asked for, else after the usual backoff.
     pub fn later(cause: Cause, wait: Option<Duration>) -> Self {
-        Self::Transient {
-            cause,
-            retry: wait.map_or(Retry::Backoff, Retry::After),
-        }
+        Self::Transient { cause, retry: wait.map_or(Retry::Backoff, Retry::After) }
     }
 
     /// Adds what the log should say of why.

@@ -64,9 +64,7 @@ impl Preview {
         Self {
             method: request.method().to_string(),
             url: url.into(),
-            headers: headers
-                .map(|(name, value)| (name.to_string(), shown(value)))
-                .collect(),
+            headers: headers.map(|(name, value)| (name.to_string(), shown(value))).collect(),
             body: raw(request.body()),
             encrypted: false,
             size: request.body().len(),
@@ -130,11 +128,7 @@ fn compare(member: String, whole: &Value, sent: &Value, found: &mut Vec<Shortene
                 let member = format!("{member}{dot}{key}");
                 match sent.get(key) {
                     Some(sent) => compare(member, whole, sent, found),
-                    None => found.push(Shortened {
-                        member,
-                        bytes: size(whole),
-                        kept: None,
-                    }),
+                    None => found.push(Shortened { member, bytes: size(whole), kept: None }),
                 }
             }
         }
@@ -144,11 +138,9 @@ fn compare(member: String, whole: &Value, sent: &Value, found: &mut Vec<Shortene
             }
         }
         (whole, sent) if whole == sent => {}
-        (whole, sent) => found.push(Shortened {
-            member,
-            bytes: size(whole),
-            kept: Some(size(sent)),
-        }),
+        (whole, sent) => {
+            found.push(Shortened { member, bytes: size(whole), kept: Some(size(sent)) });
+        }
     }
 }
 
@@ -192,10 +184,7 @@ mod tests {
         let whole = json!({"a": {"b": ["one", "two"], "c": [1, 2]}, "d": 1});
         let expected = [("a.b[1]", 3, Some(2)), ("a.c", "[1,2]".len(), None)];
         let found = preview.made_from(&whole).truncated;
-        let found: Vec<_> = found
-            .iter()
-            .map(|it| (&*it.member, it.bytes, it.kept))
-            .collect();
+        let found: Vec<_> = found.iter().map(|it| (&*it.member, it.bytes, it.kept)).collect();
         assert_eq!(found, expected);
     }
 

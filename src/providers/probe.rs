@@ -35,12 +35,7 @@ pub struct Finding {
 impl Finding {
     /// Went as it should.
     pub fn ok(tried: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            tried: tried.into(),
-            ok: true,
-            detail: detail.into(),
-            instead: String::new(),
-        }
+        Self { tried: tried.into(), ok: true, detail: detail.into(), instead: String::new() }
     }
 
     /// Did not go as it should.
@@ -49,11 +44,7 @@ impl Finding {
         detail: impl Into<String>,
         instead: impl Into<String>,
     ) -> Self {
-        Self {
-            ok: false,
-            instead: instead.into(),
-            ..Self::ok(tried, detail)
-        }
+        Self { ok: false, instead: instead.into(), ..Self::ok(tried, detail) }
     }
 
     /// Judges the answer to a push to a device that does not exist: it must be refused for that.
@@ -91,29 +82,19 @@ pub(super) fn bogus_push(pushkey: impl Into<Text>) -> Push {
         room_id: Some("!peregrine-check:example.org".into()),
         ..Notification::default()
     };
-    let device = Device {
-        app_id: "peregrine.check".into(),
-        pushkey: pushkey.into(),
-        ..Device::default()
-    };
+    let device =
+        Device { app_id: "peregrine.check".into(), pushkey: pushkey.into(), ..Device::default() };
     Push::to_one(notification, device)
 }
 
 /// Goes the way to a host: its name, the proxy, TCP, TLS.
 pub(super) async fn reach(dialer: &Dialer, origin: &Origin) -> Finding {
     let proxy = dialer.proxy.as_deref().filter(|proxy| proxy.covers(origin));
-    let what = if origin.tls {
-        "TLS with"
-    } else {
-        "connection to"
-    };
+    let what = if origin.tls { "TLS with" } else { "connection to" };
     let tried = match proxy {
-        Some(proxy) => format!(
-            "{what} {} through the proxy {}:{}",
-            origin.authority(),
-            proxy.host,
-            proxy.port
-        ),
+        Some(proxy) => {
+            format!("{what} {} through the proxy {}:{}", origin.authority(), proxy.host, proxy.port)
+        }
         None => format!("{what} {}", origin.authority()),
     };
     match timeout(PATIENCE, dialer.connect(origin)).await {
@@ -123,9 +104,9 @@ pub(super) async fn reach(dialer: &Dialer, origin: &Origin) -> Finding {
                 ends.map_or_else(String::new, |day| format!("its certificate ends on {day}"));
             Finding::ok(tried, detail)
         }
-        Ok(Err(TransportError {
-            failure, detail, ..
-        })) => Finding::failed(tried, detail, advice(failure, origin)),
+        Ok(Err(TransportError { failure, detail, .. })) => {
+            Finding::failed(tried, detail, advice(failure, origin))
+        }
         Err(_) => {
             let detail = format!("no connection within {} seconds", PATIENCE.as_secs());
             Finding::failed(tried, detail, advice(Failure::Connect, origin))
@@ -137,11 +118,7 @@ pub(super) async fn reach(dialer: &Dialer, origin: &Origin) -> Finding {
 /// there, speaks CONNECT and takes our credentials shows in how it refuses. `None` where it is for
 /// no host at all.
 pub async fn try_proxy(proxy: &Proxy) -> Option<Finding> {
-    let nowhere = Origin {
-        tls: true,
-        host: "peregrine-check.invalid".to_owned(),
-        port: 443,
-    };
+    let nowhere = Origin { tls: true, host: "peregrine-check.invalid".to_owned(), port: 443 };
     if !proxy.covers(&nowhere) {
         return None;
     }

@@ -19,25 +19,13 @@ pub struct Push {
 impl Push {
     /// Makes the push for one device; `None` if there is no such device.
     pub fn new(request: Arc<NotifyRequest>, device: usize) -> Option<Self> {
-        (device < request.devices.len()).then(|| Self {
-            request,
-            device,
-            id: Uuid::new_v4(),
-        })
+        (device < request.devices.len()).then(|| Self { request, device, id: Uuid::new_v4() })
     }
 
     /// Makes a push that comes from no request.
     pub fn to_one(notification: Notification, device: Device) -> Self {
-        let request = NotifyRequest {
-            notification,
-            devices: vec![device],
-            ignored: Vec::new(),
-        };
-        Self {
-            request: Arc::new(request),
-            device: 0,
-            id: Uuid::new_v4(),
-        }
+        let request = NotifyRequest { notification, devices: vec![device], ignored: Vec::new() };
+        Self { request: Arc::new(request), device: 0, id: Uuid::new_v4() }
     }
 
     /// Returns the push's own id: the same on each attempt.
@@ -108,15 +96,9 @@ pub struct View<'a> {
 
 impl<'a> View<'a> {
     fn new(notification: &'a Notification, device: &'a Device, options: ViewOptions) -> Self {
-        static NOT_ENCRYPTED: Encrypted = Encrypted {
-            ciphertext: None,
-            ephemeral: None,
-            mac: None,
-        };
-        static NO_TWEAKS: Tweaks = Tweaks {
-            sound: None,
-            highlight: false,
-        };
+        static NOT_ENCRYPTED: Encrypted =
+            Encrypted { ciphertext: None, ephemeral: None, mac: None };
+        static NO_TWEAKS: Tweaks = Tweaks { sound: None, highlight: false };
         let whole = !options.event_id_only;
         let full = |text: &'a Option<crate::matrix::Text>| text.as_deref().filter(|_| whole);
         Self {
@@ -132,11 +114,7 @@ impl<'a> View<'a> {
             prio: notification.prio,
             content: notification.content.as_ref().filter(|_| whole),
             counts: counts(notification, device).filter(|_| options.send_badge_counts),
-            encrypted: if whole {
-                &notification.encrypted
-            } else {
-                &NOT_ENCRYPTED
-            },
+            encrypted: if whole { &notification.encrypted } else { &NOT_ENCRYPTED },
             tweaks: if whole { &device.tweaks } else { &NO_TWEAKS },
             device,
         }
@@ -154,13 +132,8 @@ fn counts(notification: &Notification, device: &Device) -> Option<Counts> {
     if device.data.disable_badge_count {
         return None;
     }
-    let nothing_unread = Counts {
-        unread: Some(0),
-        missed_calls: None,
-    };
+    let nothing_unread = Counts { unread: Some(0), missed_calls: None };
     // MSC3013 puts the event into the ciphertext.
     let is_badge = notification.event_id.is_none() && notification.encrypted.ciphertext.is_none();
-    notification
-        .counts
-        .or_else(|| is_badge.then_some(nothing_unread))
+    notification.counts.or_else(|| is_badge.then_some(nothing_unread))
 }

@@ -40,10 +40,7 @@ impl Renewal {
 impl Moment {
     /// Reads both clocks.
     pub(super) fn now() -> Self {
-        Self {
-            monotonic: Instant::now(),
-            wall: SystemTime::now(),
-        }
+        Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 }
 
@@ -53,10 +50,8 @@ mod tests {
     use crate::providers::testing::later;
 
     const MINUTE: Duration = Duration::from_secs(60);
-    const RENEWAL: Renewal = Renewal {
-        after: Duration::from_secs(50 * 60),
-        never_before: Duration::from_secs(20 * 60),
-    };
+    const RENEWAL: Renewal =
+        Renewal { after: Duration::from_secs(50 * 60), never_before: Duration::from_secs(20 * 60) };
 
     #[test]
     fn is_due_on_either_clock_and_allowed_on_one() {
@@ -76,21 +71,14 @@ mod tests {
             let then = Moment::now();
             let now = later(then, monotonic * MINUTE, wall * MINUTE);
             assert_eq!(RENEWAL.is_due(then, now), is_due, "{monotonic} {wall}");
-            assert_eq!(
-                RENEWAL.is_allowed(then, now),
-                monotonic >= 20,
-                "{monotonic} {wall}"
-            );
+            assert_eq!(RENEWAL.is_allowed(then, now), monotonic >= 20, "{monotonic} {wall}");
         }
     }
 
     #[test]
     fn a_clock_that_is_set_back_makes_nothing_due() {
         let then = Moment::now();
-        let now = Moment {
-            wall: then.wall - 600 * MINUTE,
-            ..then
-        };
+        let now = Moment { wall: then.wall - 600 * MINUTE, ..then };
         assert!(!RENEWAL.is_due(then, now));
     }
 }

@@ -23,10 +23,7 @@ use crate::telemetry::Metrics;
 use crate::transport::{ConnectionId, Response};
 
 /// Lets everything out.
-pub(super) const WHOLE: ViewOptions = ViewOptions {
-    send_badge_counts: true,
-    event_id_only: false,
-};
+pub(super) const WHOLE: ViewOptions = ViewOptions { send_badge_counts: true, event_id_only: false };
 
 /// A folder for key files, and what else is around an app.
 pub(super) struct Around {
@@ -51,11 +48,7 @@ impl Around {
             digest: 0,
             metrics: metrics.app("im.example", provider),
         };
-        Self {
-            folder,
-            metrics,
-            surroundings,
-        }
+        Self { folder, metrics, surroundings }
     }
 
     /// Writes a file beside the configuration.
@@ -86,10 +79,7 @@ pub(super) fn text(built: Result<Vec<u8>, Outcome>, limit: usize) -> String {
 
 /// Returns the moment at which each clock has gone on by so much.
 pub(super) fn later(then: Moment, monotonic: Duration, wall: Duration) -> Moment {
-    Moment {
-        monotonic: then.monotonic + monotonic,
-        wall: then.wall + wall,
-    }
+    Moment { monotonic: then.monotonic + monotonic, wall: then.wall + wall }
 }
 
 /// Makes an answer; `retry_after` is a header of it.

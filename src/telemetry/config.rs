@@ -57,10 +57,7 @@ pub struct AccessConfig {
 
 impl Default for AccessConfig {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            x_forwarded_for: false,
-        }
+        Self { enabled: true, x_forwarded_for: false }
     }
 }
 
@@ -90,11 +87,7 @@ pub struct PrometheusConfig {
 
 impl Default for PrometheusConfig {
     fn default() -> Self {
-        Self {
-            enabled: false,
-            address: "127.0.0.1".to_owned(),
-            port: 8000,
-        }
+        Self { enabled: false, address: "127.0.0.1".to_owned(), port: 8000 }
     }
 }
 

@@ -59,11 +59,9 @@ where
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
         LogFormat::Text => layer.with_ansi(colours).boxed(),
-        LogFormat::Json => layer
-            .with_ansi(false)
-            .event_format(JsonEvent)
-            .fmt_fields(JsonFields)
-            .boxed(),
+        LogFormat::Json => {
+            layer.with_ansi(false).event_format(JsonEvent).fmt_fields(JsonFields).boxed()
+        }
     }
 }
 
@@ -114,14 +112,8 @@ mod tests {
 
     #[test]
     fn short_hashes_are_stable_and_short() {
-        assert_eq!(
-            ShortHash("pushkey").to_string(),
-            ShortHash("pushkey").to_string()
-        );
-        assert_ne!(
-            ShortHash("pushkey").to_string(),
-            ShortHash("pushkez").to_string()
-        );
+        assert_eq!(ShortHash("pushkey").to_string(), ShortHash("pushkey").to_string());
+        assert_ne!(ShortHash("pushkey").to_string(), ShortHash("pushkez").to_string());
         assert_eq!(ShortHash("").to_string().len(), 8);
     }
 }

@@ -64,11 +64,8 @@ impl Metrics {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running version", build);
         let all = &mut registry;
-        let notifications = family(
-            all,
-            "notifications",
-            "Answered /notify requests; accepted is 200",
-        );
+        let notifications =
+            family(all, "notifications", "Answered /notify requests; accepted is 200");
         let pushes = family(all, "pushes", "Settled pushes by what came of them");
         let push_duration = histogram(
             all,
@@ -81,9 +78,7 @@ impl Metrics {
             "Time from a /notify request's last byte to its answer",
         );
         let accepted = (
-            notifications.get_or_create_owned(&OutcomeLabel {
-                outcome: "accepted",
-            }),
+            notifications.get_or_create_owned(&OutcomeLabel { outcome: "accepted" }),
             notify_duration.get_or_create_owned(&StatusLabel { status: 200 }),
         );
         Arc::new(Self {
@@ -105,11 +100,7 @@ impl Metrics {
                 "rate_limited",
                 "Pushes over the rate limit of their pushkey",
             ),
-            duplicates: family(
-                all,
-                "duplicates",
-                "Copies of events delivered lately or under way",
-            ),
+            duplicates: family(all, "duplicates", "Copies of events delivered lately or under way"),
             rejected_from_memory: family(
                 all,
                 "rejections_answered_from_memory",
@@ -171,19 +162,13 @@ impl Metrics {
             return;
         }
         let outcome = "failed";
-        self.notifications
-            .get_or_create(&OutcomeLabel { outcome })
-            .inc();
-        self.notify_duration
-            .get_or_create(&StatusLabel { status })
-            .observe(took.as_secs_f64());
+        self.notifications.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.notify_duration.get_or_create(&StatusLabel { status }).observe(took.as_secs_f64());
     }
 
     /// Counts an optional field that was ignored.
     pub fn ignored_field(&self, field: &'static str) {
-        self.ignored_fields
-            .get_or_create(&FieldLabel { field })
-            .inc();
+        self.ignored_fields.get_or_create(&FieldLabel { field }).inc();
     }
 
     /// Counts a reload of the configuration: `ok` or `refused`.
@@ -193,10 +178,7 @@ impl Metrics {
 
     /// Returns the statuses of answered `/notify` requests and how many had each.
     pub fn notified_with(&self) -> impl Iterator<Item = (usize, u64)> {
-        let counts = self
-            .answers
-            .iter()
-            .map(|count| count.load(Ordering::Relaxed));
+        let counts = self.answers.iter().map(|count| count.load(Ordering::Relaxed));
         counts.enumerate().filter(|&(_, count)| count > 0)
     }
 
@@ -226,10 +208,9 @@ impl Metrics {
                 outcome: "accepted",
                 reason: "",
             }),
-            attempts_ok: self.attempts.get_or_create_owned(&AttemptLabels {
-                app: app.clone(),
-                result: "ok",
-            }),
+            attempts_ok: self
+                .attempts
+                .get_or_create_owned(&AttemptLabels { app: app.clone(), result: "ok" }),
             all: self.clone(),
             app,
             provider,

@@ -69,10 +69,8 @@ pub(super) fn begin(config: &MetricsConfig, env: Env<'_>) -> Result<Leaving, Str
             let _ = tell.send(());
         })
         .map_err(|error| format!("cannot report to Sentry: {error}"))?;
-    let reports = Reports {
-        queue: queue.clone(),
-        environment: env("SENTRY_ENVIRONMENT").map(Cow::Owned),
-    };
+    let reports =
+        Reports { queue: queue.clone(), environment: env("SENTRY_ENVIRONMENT").map(Cow::Owned) };
     let sink = reports.with_filter(filter_fn(is_report)).boxed();
     Ok(Some((sink, Box::new(Reporter { queue, done }))))
 }
@@ -151,11 +149,7 @@ struct Courier {
 
 impl Courier {
     fn new(dsn: Dsn) -> Self {
-        Self {
-            dsn,
-            post: Post::new(TIMEOUT),
-            failures: Seldom::default(),
-        }
+        Self { dsn, post: Post::new(TIMEOUT), failures: Seldom::default() }
     }
 
     fn run(&self, words: &Receiver<Word>) {
@@ -188,11 +182,7 @@ impl Courier {
             Err(error) => error.to_string(),
         };
         if let Some(left_out) = self.failures.is_due() {
-            tracing::warn!(
-                error = failure,
-                left_out,
-                "cannot deliver a report to Sentry"
-            );
+            tracing::warn!(error = failure, left_out, "cannot deliver a report to Sentry");
         }
         None
     }

@@ -87,18 +87,13 @@ fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let differ = |first: [u8; 4]| (address.to_bits() ^ u32::from_be_bytes(first)).leading_zeros();
-    !NOT_PUBLIC_V4
-        .iter()
-        .any(|&(first, length)| differ(first) >= length)
+    !NOT_PUBLIC_V4.iter().any(|&(first, length)| differ(first) >= length)
 }
 
 /// Returns the address of IPv4 that an address of IPv6 stands for.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [.., a, b, c, d] = address.octets();
-    EMBEDDING_V4
-        .iter()
-        .any(|&block| is_within(address, block))
-        .then(|| Ipv4Addr::new(a, b, c, d))
+    EMBEDDING_V4.iter().any(|&block| is_within(address, block)).then(|| Ipv4Addr::new(a, b, c, d))
 }
 
 fn is_within(address: Ipv6Addr, (first, length): (Ipv6Addr, u32)) -> bool {

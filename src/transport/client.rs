@@ -39,21 +39,13 @@ impl Client {
     /// Makes a client that reads at most `max_body_bytes` of an answer.
     #[must_use]
     pub fn new(dialer: &Dialer, max_body_bytes: usize) -> Self {
-        Self {
-            awc: awc(dialer, MAX_REQUESTS),
-            max_body_bytes,
-            keeps_connections: false,
-        }
+        Self { awc: awc(dialer, MAX_REQUESTS), max_body_bytes, keeps_connections: false }
     }
 
     /// Makes a client for one host: up to `connections` are open at once, and stay open between
     /// requests until it is dropped.
     pub(super) fn of_one_host(dialer: &Dialer, max_body_bytes: usize, connections: usize) -> Self {
-        Self {
-            awc: awc(dialer, connections),
-            max_body_bytes,
-            keeps_connections: true,
-        }
+        Self { awc: awc(dialer, connections), max_body_bytes, keeps_connections: true }
     }
 
     /// Sends one request to an absolute http or https URI and reads its answer within `timeout`.
@@ -66,12 +58,10 @@ impl Client {
         request: http::Request<Bytes>,
         timeout: Duration,
     ) -> Result<Response, TransportError> {
-        tokio::time::timeout(timeout, self.exchange(request))
-            .await
-            .unwrap_or_else(|_| {
-                let detail = format!("no answer within {timeout:?}");
-                Err(TransportError::new(Failure::Timeout, Sent::Perhaps, detail))
-            })
+        tokio::time::timeout(timeout, self.exchange(request)).await.unwrap_or_else(|_| {
+            let detail = format!("no answer within {timeout:?}");
+            Err(TransportError::new(Failure::Timeout, Sent::Perhaps, detail))
+        })
     }
 
     async fn exchange(&self, request: http::Request<Bytes>) -> Result<Response, TransportError> {
@@ -106,12 +96,7 @@ impl Client {
         {
             return Err(closed(&"the connection ended before the answer did"));
         }
-        Ok(Response {
-            status,
-            headers,
-            body,
-            connection: ConnectionId::default(),
-        })
+        Ok(Response { status, headers, body, connection: ConnectionId::default() })
     }
 }
 
@@ -125,10 +110,7 @@ fn awc(dialer: &Dialer, most: usize) -> awc::Client {
     let dial = fn_service::<_, _, _, _, _, ()>(move |target: ConnectInfo<awc_http::Uri>| {
         let dialer = dialer.clone();
         async move {
-            let stream = dialer
-                .reach(&origin(&target)?)
-                .await
-                .map_err(io::Error::other);
+            let stream = dialer.reach(&origin(&target)?).await.map_err(io::Error::other);
             let stream = stream.map_err(DialError::Io)?;
             Ok(Connection::new(target.request().clone(), stream))
         }

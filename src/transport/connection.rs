@@ -105,26 +105,18 @@ impl Connection {
         let (head, mut body) = self.address(request);
         // A clone, since h2 lets each handle have only one request it has not yet written.
         let mut sender = self.sender.borrow().clone();
-        let (response, mut stream) = sender
-            .send_request(head, body.is_empty())
-            .map_err(|error| self.not_sent(&error))?;
+        let (response, mut stream) =
+            sender.send_request(head, body.is_empty()).map_err(|error| self.not_sent(&error))?;
         drop(sender);
         if !body.is_empty() {
             // h2 keeps the body and writes it as the peer's window allows.
             while body.len() > MAX_PIECE {
                 let piece = body.split_to(MAX_PIECE);
-                stream
-                    .send_data(piece, false)
-                    .map_err(|error| self.lost(&error))?;
+                stream.send_data(piece, false).map_err(|error| self.lost(&error))?;
             }
-            stream
-                .send_data(body, true)
-                .map_err(|error| self.lost(&error))?;
+            stream.send_data(body, true).map_err(|error| self.lost(&error))?;
         }
-        Ok(Answer {
-            connection: self,
-            response: Some(response),
-        })
+        Ok(Answer { connection: self, response: Some(response) })
     }
 
     /// Gives a request its scheme and authority, and parts it from its body.
@@ -133,8 +125,7 @@ impl Connection {
         let mut uri = head.uri.into_parts();
         uri.scheme = Some(self.scheme.clone());
         uri.authority = Some(self.authority.clone());
-        uri.path_and_query
-            .get_or_insert(PathAndQuery::from_static("/"));
+        uri.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
         // All three parts are there, so they make a URI.
         head.uri = Uri::from_parts(uri).unwrap_or_default();
         head.version = Version::HTTP_2;

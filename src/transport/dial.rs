@@ -58,11 +58,7 @@ impl Origin {
     #[must_use]
     pub fn authority(&self) -> String {
         let usual = if self.tls { 443 } else { 80 };
-        if self.port == usual {
-            self.bracketed()
-        } else {
-            self.authority_with_port()
-        }
+        if self.port == usual { self.bracketed() } else { self.authority_with_port() }
     }
 
     /// Returns `host:port`, as CONNECT has it.
@@ -71,11 +67,7 @@ impl Origin {
     }
 
     fn bracketed(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]", self.host)
-        } else {
-            self.host.clone()
-        }
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 }
 
@@ -103,21 +95,13 @@ impl Dialer {
     /// Makes a dialer for hosts that the operator chose.
     #[must_use]
     pub fn new(tls: Arc<ClientConfig>, proxy: Option<Arc<Proxy>>) -> Self {
-        Self {
-            tls,
-            proxy,
-            addresses: Addresses::Any,
-            lookups: None,
-        }
+        Self { tls, proxy, addresses: Addresses::Any, lookups: None }
     }
 
     /// Returns the same dialer without its proxy, for hosts that only exist nearby.
     #[must_use]
     pub fn direct(&self) -> Self {
-        Self {
-            proxy: None,
-            ..self.clone()
-        }
+        Self { proxy: None, ..self.clone() }
     }
 
     /// Opens a connection to `origin`, with TLS if it asks for it.
@@ -155,10 +139,7 @@ impl Dialer {
                 let resolved = self.resolve(origin).await?;
                 let mut last = None;
                 for address in alternating(resolved) {
-                    let checked = Origin {
-                        host: address.ip().to_string(),
-                        ..*origin
-                    };
+                    let checked = Origin { host: address.ip().to_string(), ..*origin };
                     match tunnel(proxy, &checked).await {
                         Ok(tcp) => return Ok(tcp),
                         Err(error) => last = Some(error),
@@ -216,10 +197,7 @@ pub async fn ask_proxy(proxy: &Proxy, origin: &Origin) -> Result<u16, TransportE
 async fn dial_proxy(proxy: &Proxy) -> Result<TcpStream, TransportError> {
     let (host, port) = (proxy.host.as_str(), proxy.port);
     let opening = async { dial(host, port, found(host, look_up(host, port).await)?).await };
-    opening.await.map_err(|error| TransportError {
-        failure: Failure::Proxy,
-        ..error
-    })
+    opening.await.map_err(|error| TransportError { failure: Failure::Proxy, ..error })
 }
 
 /// Connects to the first of a host's addresses that answers.
@@ -272,9 +250,8 @@ fn no_address(host: &str) -> TransportError {
 /// Orders addresses so that families take turns, the resolver's favourite first: RFC 8305, section 4.
 fn alternating(addresses: Vec<SocketAddr>) -> impl ExactSizeIterator<Item = SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (mut favourites, mut others): (Vec<_>, Vec<_>) = addresses
-        .into_iter()
-        .partition(|address| address.is_ipv6() == first_is_v6);
+    let (mut favourites, mut others): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
     let mut ordered = Vec::with_capacity(favourites.len() + others.len());
     favourites.reverse();
     others.reverse();

@@ -67,11 +67,7 @@ pub(super) async fn open(
             let detail = format!("no HTTP/2 with {}: {error}", origin.host);
             TransportError::unreachable(Failure::Connect, detail)
         })?;
-        let scheme = if origin.tls {
-            Scheme::HTTPS
-        } else {
-            Scheme::HTTP
-        };
+        let scheme = if origin.tls { Scheme::HTTPS } else { Scheme::HTTP };
         let limit = h2.max_concurrent_send_streams();
         let connection = Rc::new(Connection::new(id, scheme, authority, sender, limit));
         let driver = Driver {
@@ -83,20 +79,14 @@ pub(super) async fn open(
         };
         Ok((connection, driver))
     };
-    timeout(settings.connect_timeout, opening)
-        .await
-        .unwrap_or_else(|_| {
-            let within = settings.connect_timeout;
-            let detail = format!("no connection to {} within {within:?}", origin.host);
-            Err(TransportError::unreachable(Failure::Connect, detail))
-        })
+    timeout(settings.connect_timeout, opening).await.unwrap_or_else(|_| {
+        let within = settings.connect_timeout;
+        let detail = format!("no connection to {} within {within:?}", origin.host);
+        Err(TransportError::unreachable(Failure::Connect, detail))
+    })
 }
 
-type Parts = (
-    SendRequest<Bytes>,
-    h2::client::Connection<Stream, Bytes>,
-    PingPong,
-);
+type Parts = (SendRequest<Bytes>, h2::client::Connection<Stream, Bytes>, PingPong);
 
 async fn shake_hands(stream: Stream) -> Result<Parts, h2::Error> {
     let (sender, mut h2) = h2::client::Builder::new()
@@ -127,13 +117,7 @@ impl Driver {
     /// Moves bytes until the connection ends, and calls `changed` when a request may find room
     /// on it that found none before, and when it takes no new ones.
     pub(super) async fn run(self, changed: impl Fn()) {
-        let Self {
-            mut h2,
-            pings,
-            connection,
-            ping_interval,
-            ping_timeout,
-        } = self;
+        let Self { mut h2, pings, connection, ping_interval, ping_timeout } = self;
         let mut watch = pin!(watch(&connection, pings, ping_interval, ping_timeout));
         let cause = poll_fn(|cx| {
             if let Poll::Ready(end) = Pin::new(&mut h2).poll(cx) {
@@ -146,10 +130,7 @@ impl Driver {
             if connection.upgrade().is_some_and(|it| it.look(limit)) {
                 changed();
             }
-            watch
-                .as_mut()
-                .poll(cx)
-                .map(|()| format!("no answer to PING within {ping_timeout:?}"))
+            watch.as_mut().poll(cx).map(|()| format!("no answer to PING within {ping_timeout:?}"))
         })
         .await;
         if let Some(connection) = connection.upgrade() {

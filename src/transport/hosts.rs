@@ -54,10 +54,7 @@ impl Default for HostsSettings {
             idle: Duration::from_secs(90),
             patience: Some(3),
             http1_connections: 16,
-            pool: PoolSettings {
-                max_waiting: max_requests,
-                ..PoolSettings::default()
-            },
+            pool: PoolSettings { max_waiting: max_requests, ..PoolSettings::default() },
         }
     }
 }
@@ -131,11 +128,7 @@ fn origin(url: &Url, addresses: Addresses) -> Result<Origin, TransportError> {
         return Err(forbidden("the URL has user info"));
     }
     // Names are judged by their addresses when they are dialled.
-    if origin
-        .host
-        .parse()
-        .is_ok_and(|address| !addresses.allow(address))
-    {
+    if origin.host.parse().is_ok_and(|address| !addresses.allow(address)) {
         return Err(forbidden(format!("{} is not public", origin.host)));
     }
     Ok(origin)
@@ -161,12 +154,7 @@ impl Inner {
             };
             hosts.remove(&oldest);
         }
-        let host = Host::new(
-            origin.clone(),
-            self.dialer.clone(),
-            &self.settings,
-            &self.open,
-        );
+        let host = Host::new(origin.clone(), self.dialer.clone(), &self.settings, &self.open);
         let host = Rc::new(host);
         hosts.insert(origin, host.clone());
         if !self.sweeping.replace(true) {

@@ -69,11 +69,7 @@ impl TransportError {
     }
 
     fn new(failure: Failure, sent: Sent, detail: impl Into<String>) -> Self {
-        Self {
-            failure,
-            sent,
-            detail: detail.into(),
-        }
+        Self { failure, sent, detail: detail.into() }
     }
 }
 

@@ -171,10 +171,7 @@ impl Inner {
             .filter(|connection| connection.has_room())
             .min_by_key(|connection| connection.in_flight.get())?;
         connection.in_flight.set(connection.in_flight.get() + 1);
-        Some(Place {
-            connection: connection.clone(),
-            pool: self.clone(),
-        })
+        Some(Place { connection: connection.clone(), pool: self.clone() })
     }
 
     fn wait(self: &Rc<Self>) -> Result<(Waiter<'_>, oneshot::Receiver<Granted>), TransportError> {
@@ -233,11 +230,7 @@ impl Inner {
         if let Some(trouble) = &*self.trouble.borrow()
             && Instant::now() < trouble.until
         {
-            return if connections.is_empty() {
-                Err(trouble.error.clone())
-            } else {
-                Ok(())
-            };
+            return if connections.is_empty() { Err(trouble.error.clone()) } else { Ok(()) };
         }
         self.connecting.set(true);
         let id = self.next_connection.replace(self.next_connection.get() + 1);
@@ -290,26 +283,18 @@ impl Inner {
             1 => Duration::ZERO,
             _ => FIRST_PAUSE.saturating_mul(1 << (times - 2).min(16)),
         };
-        *trouble = Some(Trouble {
-            times,
-            until: Instant::now() + pause.min(LONGEST_PAUSE),
-            error,
-        });
+        *trouble = Some(Trouble { times, until: Instant::now() + pause.min(LONGEST_PAUSE), error });
     }
 
     /// Lets go of connections that take no new request; they end with their last answer.
     fn sweep(&self) {
         let mut connections = self.connections.borrow_mut();
-        let gone: Vec<_> = connections
-            .extract_if(.., |connection| connection.is_leaving())
-            .collect();
+        let gone: Vec<_> =
+            connections.extract_if(.., |connection| connection.is_leaving()).collect();
         drop(connections);
         for connection in gone {
             if connection.answers() == 0 {
-                self.worry(TransportError::unreachable(
-                    Failure::Closed,
-                    connection.cause(),
-                ));
+                self.worry(TransportError::unreachable(Failure::Closed, connection.cause()));
             }
         }
     }

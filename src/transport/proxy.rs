@@ -42,9 +42,7 @@ impl Proxy {
             .map_err(|error| format!("the proxy is not a URL ({error}): {FORM}"))?;
         if url.scheme() != "http" {
             let scheme = url.scheme();
-            return Err(format!(
-                "a proxy that is spoken to in {scheme} is not supported: {FORM}"
-            ));
+            return Err(format!("a proxy that is spoken to in {scheme} is not supported: {FORM}"));
         }
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(format!("a proxy has no path, query or fragment: {FORM}"));
@@ -67,10 +65,7 @@ impl Proxy {
     #[must_use]
     pub fn with_no_proxy(mut self, list: &str) -> Self {
         let entries = list.split(',').map(str::trim);
-        self.no_proxy = entries
-            .filter(|entry| !entry.is_empty())
-            .map(str::to_owned)
-            .collect();
+        self.no_proxy = entries.filter(|entry| !entry.is_empty()).map(str::to_owned).collect();
         self
     }
 
@@ -145,11 +140,8 @@ impl Proxy {
 
 /// Quotes the status line of a proxy that opens no tunnel.
 fn refused(line: &[u8]) -> TransportError {
-    let line: String = String::from_utf8_lossy(line)
-        .chars()
-        .filter(|char| !char.is_control())
-        .take(100)
-        .collect();
+    let line: String =
+        String::from_utf8_lossy(line).chars().filter(|char| !char.is_control()).take(100).collect();
     failed(format!("the proxy answered {line:?} to CONNECT"))
 }
 
@@ -217,9 +209,7 @@ async fn read_head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
         let known = head.len();
         head.extend_from_slice(&peeked[..read]);
         let from = known.saturating_sub(END.len() - 1);
-        let end = head[from..]
-            .windows(END.len())
-            .position(|window| window == END);
+        let end = head[from..].windows(END.len()).position(|window| window == END);
         if let Some(end) = end {
             head.truncate(from + end + END.len());
         }
@@ -250,26 +240,13 @@ mod tests {
                 3128,
                 Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
             ),
-            (
-                "http://us%40er:p%3Aw%2Fd@10.0.0.1",
-                "10.0.0.1",
-                80,
-                Some("Basic dXNAZXI6cDp3L2Q="),
-            ),
-            (
-                "http://user@proxy.example",
-                "proxy.example",
-                80,
-                Some("Basic dXNlcjo="),
-            ),
+            ("http://us%40er:p%3Aw%2Fd@10.0.0.1", "10.0.0.1", 80, Some("Basic dXNAZXI6cDp3L2Q=")),
+            ("http://user@proxy.example", "proxy.example", 80, Some("Basic dXNlcjo=")),
         ];
         for (url, host, port, authorization) in rows {
             let proxy = Proxy::parse(url).unwrap();
             assert_eq!((&*proxy.host, proxy.port), (host, port), "{url}");
-            let read = proxy
-                .authorization
-                .as_ref()
-                .map(SecretString::expose_secret);
+            let read = proxy.authorization.as_ref().map(SecretString::expose_secret);
             assert_eq!(read, authorization, "{url}");
         }
     }
@@ -288,10 +265,7 @@ mod tests {
         ];
         for (url, says) in rows {
             let error = Proxy::parse(url).unwrap_err();
-            assert!(
-                error.contains(says) && error.contains(FORM),
-                "{url}: {error}"
-            );
+            assert!(error.contains(says) && error.contains(FORM), "{url}: {error}");
         }
     }
 
@@ -299,10 +273,7 @@ mod tests {
     fn credentials_are_not_shown() {
         let proxy = Proxy::parse("http://user:hunter2@proxy.example").unwrap();
         let shown = format!("{proxy:?}");
-        assert!(
-            !shown.contains("hunter2") && !shown.contains("Basic"),
-            "{shown}"
-        );
+        assert!(!shown.contains("hunter2") && !shown.contains("Basic"), "{shown}");
         let error = Proxy::parse("ftp://user:hunter2@proxy.example").unwrap_err();
         assert!(!error.contains("hunter2"), "{error}");
     }

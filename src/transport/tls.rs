@@ -82,10 +82,7 @@ mod tests {
         let (certificate, key) = issued("client.example");
         let (_, other) = issued("client.example");
         for (key, fits) in [(key, true), (other, false)] {
-            let certificate = ClientCertificate {
-                chain: vec![certificate.clone()],
-                key,
-            };
+            let certificate = ClientCertificate { chain: vec![certificate.clone()], key };
             let config = client_config(&roots, Some(certificate), &[b"h2"]);
             assert_eq!(config.is_ok(), fits);
         }

@@ -58,17 +58,13 @@ struct Token {
 
 impl fmt::Debug for Fresh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fresh")
-            .field("valid_for", &self.valid_for)
-            .finish_non_exhaustive()
+        f.debug_struct("Fresh").field("valid_for", &self.valid_for).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token")
-            .field("ends_at", &self.ends_at)
-            .finish_non_exhaustive()
+        f.debug_struct("Token").field("ends_at", &self.ends_at).finish_non_exhaustive()
     }
 }
 
@@ -80,12 +76,7 @@ impl<E: Clone + Send + Sync + 'static> TokenCache<E> {
     pub fn new(early: Duration) -> Arc<Self> {
         Arc::new(Self {
             early,
-            state: Mutex::new(State {
-                token: None,
-                renewing: false,
-                failures: 0,
-                failed: None,
-            }),
+            state: Mutex::new(State { token: None, renewing: false, failures: 0, failed: None }),
             ended: Notify::new(),
         })
     }

@@ -33,10 +33,7 @@ async fn whoever_hangs_up_leaves_one_line() {
     client.set_zero_linger().unwrap();
     drop(client);
     let late = gateway.says("status=499");
-    assert!(
-        late.contains("request_id=\"late\" event_id=\"$gone\" client=127.0.0.1"),
-        "{late}"
-    );
+    assert!(late.contains("request_id=\"late\" event_id=\"$gone\" client=127.0.0.1"), "{late}");
     let [ios, nowhere] = ["ios", "nowhere"].map(|app| format!("app_id=\"{app}\" pushkey="));
     assert!(late.contains(&ios) && late.contains(&nowhere), "{late}");
     assert_eq!(late.matches(" outcome=under_way").count(), 2, "{late}");

@@ -64,11 +64,7 @@ fn serve(stream: &TcpStream, status: Option<&str>, give: &Sender<Taken>) -> Opti
         from.read_exact(&mut body).ok()?;
         give.send(Taken { head, body }).ok()?;
         if let Some(status) = status {
-            write!(
-                &mut &*stream,
-                "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n"
-            )
-            .ok()?;
+            write!(&mut &*stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").ok()?;
         }
     }
 }

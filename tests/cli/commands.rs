@@ -28,20 +28,14 @@ fn check_says_what_is_good_and_what_is_wrong() {
     assert_eq!(output.status.code(), Some(0));
     assert!(text.contains("warning: db: has no effect"), "{text}");
     assert!(text.contains("a (log)\n"), "{text}");
-    assert!(
-        text.ends_with("config.yaml is good: 1 app, 1 warning\n"),
-        "{text}"
-    );
+    assert!(text.ends_with("config.yaml is good: 1 app, 1 warning\n"), "{text}");
 
     let folder = Folder::with(BAD);
     let output = peregrine(&["check", "--format", "text"], &[], &folder);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(78));
     assert!(text.contains("config.yaml:1:18"), "{text}");
-    assert!(
-        text.ends_with("config.yaml is wrong: 1 error, 0 warnings\n"),
-        "{text}"
-    );
+    assert!(text.ends_with("config.yaml is wrong: 1 error, 0 warnings\n"), "{text}");
 }
 
 #[test]
@@ -52,27 +46,14 @@ fn check_speaks_json_off_a_terminal() {
     assert_eq!(result["ok"], false);
     let finding = &result["findings"][0];
     assert_eq!(
-        (
-            &finding["severity"],
-            &finding["line"],
-            &finding["column"],
-            &finding["key"]
-        ),
-        (
-            &json!("error"),
-            &json!(1),
-            &json!(18),
-            &json!("apps.a.type")
-        )
+        (&finding["severity"], &finding["line"], &finding["column"], &finding["key"]),
+        (&json!("error"), &json!(1), &json!(18), &json!("apps.a.type"))
     );
     let folder = Folder::with(GOOD);
     let output = peregrine(&["check"], &[], &folder);
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(result["ok"], true);
-    assert_eq!(
-        result["apps"][0],
-        json!({"app_id": "a", "type": "log", "credentials": []})
-    );
+    assert_eq!(result["apps"][0], json!({"app_id": "a", "type": "log", "credentials": []}));
 }
 
 /// Arguments, environment, and the exit code they lead to.
@@ -90,21 +71,9 @@ fn where_the_configuration_is() {
         (&["check", "--config", good], &[], 0),
         (&["check"], &[("PEREGRINE_CONFIG", good)], 0),
         (&["check"], &[("SYGNAL_CONF", good)], 0),
-        (
-            &["check"],
-            &[("PEREGRINE_CONFIG", "no"), ("SYGNAL_CONF", good)],
-            78,
-        ),
-        (
-            &["check"],
-            &[("PEREGRINE_CONFIG", ""), ("SYGNAL_CONF", good)],
-            0,
-        ),
-        (
-            &["check", "-c", "config.yaml"],
-            &[("PEREGRINE_CONFIG", good)],
-            78,
-        ),
+        (&["check"], &[("PEREGRINE_CONFIG", "no"), ("SYGNAL_CONF", good)], 78),
+        (&["check"], &[("PEREGRINE_CONFIG", ""), ("SYGNAL_CONF", good)], 0),
+        (&["check", "-c", "config.yaml"], &[("PEREGRINE_CONFIG", good)], 78),
         (&["serve", "-c", "missing.yaml"], &[], 78),
     ];
     for (args, env, code) in rows {

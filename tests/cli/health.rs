@@ -42,14 +42,9 @@ fn a_ready_gateway_is_zero_wherever_its_admin_listener_is() {
         let output = run(&folder, &["health"]);
         assert_eq!(output.status.code(), Some(0), "{bind}: {}", text(&output));
         assert_eq!(json(&output), json!({"ready": true, "reasons": []}));
-        assert_eq!(
-            text(&run(&folder, &["health", "--format", "text"])),
-            "ready\n"
-        );
+        assert_eq!(text(&run(&folder, &["health", "--format", "text"])), "ready\n");
         // A mistake that a reload would refuse is not the running gateway's.
-        folder.write(&format!(
-            "admin: {{bind: '{bind}'}}\napps: {{a: {{type: '${{GONE:?}}'}}}}\n"
-        ));
+        folder.write(&format!("admin: {{bind: '{bind}'}}\napps: {{a: {{type: '${{GONE:?}}'}}}}\n"));
         assert_eq!(run(&folder, &["health"]).status.code(), Some(0));
         gateway.signal("TERM");
         let (code, said) = gateway.ended();
@@ -66,10 +61,7 @@ fn whatever_else_is_there_is_one() {
     assert!(text(&output).starts_with("not ready\n  no answer from 127.0.0.1:"));
 
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let folder = Folder::with(&format!(
-        "admin: {{bind: '{}'}}\n",
-        silent.local_addr().unwrap()
-    ));
+    let folder = Folder::with(&format!("admin: {{bind: '{}'}}\n", silent.local_addr().unwrap()));
     let output = run(&folder, &["health"]);
     assert_eq!(output.status.code(), Some(1));
     let reason = json(&output)["reasons"][0]["reason"].to_string();
@@ -81,35 +73,19 @@ fn whatever_else_is_there_is_one() {
     let public = gateway.listens_for("notifications");
     assert_eq!(ask(public, "GET", "/health", "").unwrap().0, 200);
     let output = run(&folder, &["health"]);
-    assert!(
-        json(&output)["reasons"][0]["reason"]
-            .to_string()
-            .contains("port 0")
-    );
+    assert!(json(&output)["reasons"][0]["reason"].to_string().contains("port 0"));
     folder.write(&format!("admin: {{bind: '{public}'}}\n"));
     let output = run(&folder, &["health"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        text(&output).contains("check `admin.bind`"),
-        "{}",
-        text(&output)
-    );
+    assert!(text(&output).contains("check `admin.bind`"), "{}", text(&output));
 }
 
 #[test]
 fn an_address_that_cannot_be_known_is_one() {
     for (config, file, why) in [
-        (
-            "admin: {bind: nowhere}\n",
-            "config.yaml",
-            "admin.bind: `nowhere` has no port",
-        ),
+        ("admin: {bind: nowhere}\n", "config.yaml", "admin.bind: `nowhere` has no port"),
         ("apps: {\n", "config.yaml", "this is not YAML"),
-        (
-            "",
-            "missing.yaml",
-            "there is no configuration file of this name",
-        ),
+        ("", "missing.yaml", "there is no configuration file of this name"),
     ] {
         let output = run(&Folder::with(config), &["health", "-c", file]);
         assert_eq!(output.status.code(), Some(1), "{config}");
@@ -126,10 +102,7 @@ fn an_address_that_cannot_be_known_is_one() {
 async fn a_gateway_that_drains_is_not_ready_and_says_so() {
     let Providers { apple, folder, .. } = Providers::start("http: {port: 0}\n");
     let config = std::fs::read_to_string(folder.path().join("config.yaml")).unwrap();
-    folder.write(&format!(
-        "{config}admin: {{bind: '127.0.0.1:{}'}}\n",
-        free_port()
-    ));
+    folder.write(&format!("{config}admin: {{bind: '127.0.0.1:{}'}}\n", free_port()));
     apple.answer_next(Answer::stall());
     let mut gateway = Process::start(&folder, &[]);
     let public = gateway.listens_for("notifications");

@@ -6,17 +6,8 @@ use std::fs;
 use crate::Folder;
 use crate::providers::{run, text};
 
-const COMMANDS: [&str; 9] = [
-    "serve",
-    "check",
-    "render",
-    "send",
-    "health",
-    "schema",
-    "keys",
-    "completions",
-    "man",
-];
+const COMMANDS: [&str; 9] =
+    ["serve", "check", "render", "send", "health", "schema", "keys", "completions", "man"];
 
 #[test]
 fn every_shell_knows_every_command() {
@@ -32,10 +23,7 @@ fn every_shell_knows_every_command() {
     let output = run(&folder, &["completions", "tcsh"]);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        said.contains("bash, elvish, fish, powershell, zsh"),
-        "{said}"
-    );
+    assert!(said.contains("bash, elvish, fish, powershell, zsh"), "{said}");
     assert!(!said.contains("similar"), "{said}");
 }
 
@@ -86,10 +74,7 @@ fn help() {
     for command in COMMANDS.iter().chain(&["keys vapid"]) {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let page = text(&run(&folder, &args));
-        assert_eq!(
-            page,
-            text(&run(&folder, &[&args[..args.len() - 1], &["-h"]].concat()))
-        );
+        assert_eq!(page, text(&run(&folder, &[&args[..args.len() - 1], &["-h"]].concat())));
         let _ = write!(pages, "\n=== peregrine {command} ===\n\n{page}");
     }
     insta::with_settings!({ omit_expression => true }, {

@@ -46,10 +46,7 @@ impl Drop for Nginx {
 fn has_nginx() -> bool {
     let found = Command::new("nginx").arg("-v").output().is_ok();
     let is_required = std::env::var_os(REQUIRED).is_some();
-    assert!(
-        found || !is_required,
-        "{REQUIRED} is set, but there is no nginx"
-    );
+    assert!(found || !is_required, "{REQUIRED} is set, but there is no nginx");
     if !found {
         eprintln!("skipped: there is no nginx on this machine");
     }
@@ -76,9 +73,7 @@ fn write(folder: &Path, site: &str) -> Vec<String> {
     );
     fs::write(folder.join("nginx.conf"), around).unwrap();
     let conf = format!("{at}/nginx.conf");
-    ["-e", "stderr", "-p", at, "-c", &conf]
-        .map(str::to_owned)
-        .to_vec()
+    ["-e", "stderr", "-p", at, "-c", &conf].map(str::to_owned).to_vec()
 }
 
 /// Runs the shipped file in front of a gateway, without TLS, on an address that only this test has.
@@ -96,11 +91,8 @@ fn run(folder: &Path, gateway: SocketAddr) -> Nginx {
     // Its own address, so that its clients are not trusted with it.
     let bound = "proxy_bind 127.0.0.2;\nproxy_pass";
     let site = site.replace("proxy_pass", bound);
-    let child = Command::new("nginx")
-        .args(write(folder, &site))
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let child =
+        Command::new("nginx").args(write(folder, &site)).stdout(Stdio::null()).spawn().unwrap();
     let nginx = Nginx { child, address };
     let since = Instant::now();
     while TcpStream::connect(address).is_err() {
@@ -124,17 +116,10 @@ fn nginx_takes_the_file() {
     fs::write(folder.path().join("privkey.pem"), key.serialize_pem()).unwrap();
     let site = shipped(folder.path(), "127.0.0.1:5000");
     // Ports above 1023 are anybody's.
-    let site = site
-        .replace("listen 80;", "listen 18080;")
-        .replace("listen 443", "listen 18443");
-    let site = site
-        .replace("[::]:80;", "[::]:18080;")
-        .replace("[::]:443", "[::]:18443");
-    let output = Command::new("nginx")
-        .arg("-t")
-        .args(write(folder.path(), &site))
-        .output()
-        .unwrap();
+    let site = site.replace("listen 80;", "listen 18080;").replace("listen 443", "listen 18443");
+    let site = site.replace("[::]:80;", "[::]:18080;").replace("[::]:443", "[::]:18443");
+    let output =
+        Command::new("nginx").arg("-t").args(write(folder.path(), &site)).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(!said.contains("[warn]"), "{said}");
@@ -159,12 +144,7 @@ fn homeservers_get_through_it() {
 
     let body = r#"{"notification":{"devices":[{"app_id":"a","pushkey":"key"}]}}"#;
     let claims = "X-Forwarded-For: 192.0.2.7\r\nX-Request-Id: mine-1\r\n";
-    assert_eq!(
-        ask_with(nginx.address, "POST", NOTIFY, claims, body)
-            .unwrap()
-            .0,
-        200
-    );
+    assert_eq!(ask_with(nginx.address, "POST", NOTIFY, claims, body).unwrap().0, 200);
     let line = gateway.says("mine-1");
     assert!(
         line.contains("127.0.0.1") && !line.contains("192.0.2.7"),

@@ -19,18 +19,12 @@ fn failures<'a>(checked: &'a Value, app_id: &str) -> Vec<[&'a str; 3]> {
     let app = apps.iter().find(|app| app["app_id"] == app_id).unwrap();
     let tried = app["online"].as_array().unwrap();
     let failed = tried.iter().filter(|finding| finding["ok"] == false);
-    failed
-        .map(|it| ["tried", "detail", "instead"].map(|key| it[key].as_str().unwrap()))
-        .collect()
+    failed.map(|it| ["tried", "detail", "instead"].map(|key| it[key].as_str().unwrap())).collect()
 }
 
 #[test]
 fn good_credentials_are_zero_and_deliver_nothing() {
-    let Providers {
-        apple,
-        google,
-        folder,
-    } = Providers::strict("  log: {type: log}\n");
+    let Providers { apple, google, folder } = Providers::strict("  log: {type: log}\n");
     let output = run(&folder, CHECK);
     let checked = json(&output);
     assert_eq!(output.status.code(), Some(0), "{checked}");
@@ -72,11 +66,7 @@ fn what_a_provider_refuses_is_one_and_says_what_to_do() {
             ["NOT_FOUND", "check `project_id`"],
         ),
     ] {
-        let Providers {
-            apple,
-            google,
-            folder,
-        } = Providers::start("");
+        let Providers { apple, google, folder } = Providers::start("");
         apple.always(apple_says);
         google.always(google_says);
         let output = run(&folder, CHECK);
@@ -86,10 +76,7 @@ fn what_a_provider_refuses_is_one_and_says_what_to_do() {
         let shown = text(&run(&folder, &["check", "--online", "--format", "text"]));
         let last =
             "\nconfig.yaml can be read but does not work: 2 apps, 0 warnings, 2 failures online\n";
-        assert!(
-            shown.ends_with(last) && !shown.contains("is good"),
-            "{shown}"
-        );
+        assert!(shown.ends_with(last) && !shown.contains("is good"), "{shown}");
         for (app, [reason, instead]) in [("ios.*", ios), ("android", android)] {
             let [failed] = failures(&checked, app)[..] else {
                 panic!("{checked}");
@@ -115,15 +102,8 @@ fn a_refused_account_is_told_and_fcm_is_not_bothered() {
 
 #[test]
 fn hosts_that_cannot_be_reached_are_told_with_the_reason() {
-    let Providers {
-        apple,
-        google: _google,
-        folder,
-    } = Providers::strict("");
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let Providers { apple, google: _google, folder } = Providers::strict("");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = std::fs::read_to_string(folder.path().join("config.yaml")).unwrap();
     // A port where nobody listens, and a peer whose root is not trusted.
     folder.write(&config.replace(&apple.url(), &format!("https://{closed}")));
@@ -131,10 +111,7 @@ fn hosts_that_cannot_be_reached_are_told_with_the_reason() {
     let [failed] = failures(&checked, "ios.*")[..] else {
         panic!("{checked}");
     };
-    assert!(
-        failed[2].contains(&format!("port {}", closed.port())),
-        "{failed:?}"
-    );
+    assert!(failed[2].contains(&format!("port {}", closed.port())), "{failed:?}");
     folder.write(&config.replace("tls: {ca_file: ca.pem}", ""));
     let checked = json(&run(&folder, CHECK));
     let [failed] = failures(&checked, "ios.*")[..] else {
@@ -170,10 +147,7 @@ async fn the_proxy_is_on_the_way() {
     };
     assert!(failed[1].contains("407"), "{failed:?}");
     assert!(failed[2].contains("check `proxy`"), "{failed:?}");
-    assert!(
-        !text(&output).contains("boden"),
-        "the proxy's password is shown"
-    );
+    assert!(!text(&output).contains("boden"), "the proxy's password is shown");
 }
 
 /// Apps whose hosts come with the pushers, and a section of the caller's.
@@ -214,16 +188,8 @@ async fn the_proxy_is_tried_where_no_app_has_a_host_of_its_own() {
 
     let nameless = proxy.url().replace("falke:am%20zug@", "");
     for (url, detail, instead) in [
-        (
-            proxy.wrong_url(),
-            "407: it does not take",
-            "check user and password",
-        ),
-        (
-            nameless,
-            "407: it wants user and password",
-            "write `proxy: http://user:",
-        ),
+        (proxy.wrong_url(), "407: it does not take", "check user and password"),
+        (nameless, "407: it wants user and password", "write `proxy: http://user:"),
     ] {
         let found = proxy_of(strangers(&format!("proxy: {url}\n"))).await;
         assert_eq!((found.0, found.1), (Some(1), false));
@@ -248,16 +214,8 @@ async fn what_is_no_proxy_is_told() {
         }
     });
     for (address, detail, instead) in [
-        (
-            closed,
-            "cannot connect to 127.0.0.1 port ",
-            "check host and port of `proxy`",
-        ),
-        (
-            web_address,
-            "it answers 405",
-            "check that a proxy that knows CONNECT",
-        ),
+        (closed, "cannot connect to 127.0.0.1 port ", "check host and port of `proxy`"),
+        (web_address, "it answers 405", "check that a proxy that knows CONNECT"),
     ] {
         let found = proxy_of(strangers(&format!("proxy: 'http://{address}'\n"))).await;
         assert_eq!((found.0, found.1), (Some(1), false));
@@ -287,10 +245,7 @@ fn keys_that_meet_nobody_are_tried_by_signing() {
 fn redis_is_tried_where_replicas_share_their_tables() {
     use loadtest::peers::redis::{Options, Redis};
 
-    let redis = Redis::start(Options {
-        password: Some("hunter2".to_owned()),
-        tls: false,
-    });
+    let redis = Redis::start(Options { password: Some("hunter2".to_owned()), tls: false });
     let checked = |url: &str| {
         let folder = Folder::with(&format!(
             "apps: {{a: {{type: log}}}}\nstate:\n  backend: redis\n  redis_url: {url}\n  \
@@ -307,10 +262,7 @@ fn redis_is_tried_where_replicas_share_their_tables() {
     assert_eq!(checked(&redis.url()), fine);
     let (code, ok, [detail, instead]) = checked(&redis.url().replace("hunter2", "hunter3"));
     assert_eq!((code, ok), (Some(1), false));
-    assert!(
-        detail.contains("WRONGPASS") || detail.contains("authentication"),
-        "{detail}"
-    );
+    assert!(detail.contains("WRONGPASS") || detail.contains("authentication"), "{detail}");
     assert!(instead.starts_with("check user and password"), "{instead}");
     redis.vanish();
     let (code, ok, [detail, instead]) = checked(&redis.url());

@@ -23,9 +23,7 @@ struct Span {
 impl Span {
     fn says(&self, words: &str) -> bool {
         let words = words.as_bytes();
-        self.whole
-            .windows(words.len())
-            .any(|window| window == words)
+        self.whole.windows(words.len()).any(|window| window == words)
     }
 }
 
@@ -113,42 +111,26 @@ fn a_push_is_part_of_the_homeservers_trace() {
         let taken = traces_of(&collector, section, env);
         let head = &taken.first().expect("traces come before the end").head;
         assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
-        assert!(
-            head.to_lowercase()
-                .contains("content-type: application/x-protobuf"),
-            "{head}"
-        );
+        assert!(head.to_lowercase().contains("content-type: application/x-protobuf"), "{head}");
         let all: Vec<u8> = taken.iter().flat_map(|taken| taken.body.clone()).collect();
         let all = String::from_utf8_lossy(&all);
         assert!(all.contains(service), "the service is {service}");
         assert!(!all.contains(TOKEN) && !all.contains("a secret"), "{all}");
 
         let spans: Vec<Span> = taken.iter().flat_map(spans).collect();
-        let named = |name: &str| {
-            spans
-                .iter()
-                .filter(|span| span.name == name)
-                .collect::<Vec<_>>()
-        };
+        let named = |name: &str| spans.iter().filter(|span| span.name == name).collect::<Vec<_>>();
         let ([notify], [push], attempts) =
             (&named("notify")[..], &named("push")[..], named("attempt"))
         else {
             panic!("{spans:?}");
         };
-        assert_eq!(
-            notify.trace,
-            0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes()
-        );
+        assert_eq!(notify.trace, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes());
         assert_eq!(notify.parent, 0xb7ad_6b71_6920_3331_u64.to_be_bytes());
         assert!(notify.says("$traced"));
         assert_eq!(push.parent, notify.id);
         assert!(push.says("accepted") && push.says("ios"));
         assert_eq!(attempts.len(), 2, "{spans:?}");
-        assert!(
-            attempts
-                .iter()
-                .all(|span| span.parent == push.id && span.trace == notify.trace)
-        );
+        assert!(attempts.iter().all(|span| span.parent == push.id && span.trace == notify.trace));
         assert!(attempts.iter().any(|span| span.says("ServiceUnavailable")));
     }
 }
@@ -157,20 +139,14 @@ fn a_push_is_part_of_the_homeservers_trace() {
 fn without_a_collector_named_nothing_is_sent() {
     let collector = Collector::start(Some("200 OK"));
     let url = format!("http://{}", collector.address);
-    let off = [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
-        ("OTEL_SDK_DISABLED", "true"),
-    ];
+    let off = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_SDK_DISABLED", "true")];
     assert!(traces_of(&collector, "", &off).is_empty());
 }
 
 #[test]
 fn a_collector_that_hangs_or_fails_keeps_nobody() {
     let hanging = Collector::start(None);
-    let section = format!(
-        "metrics: {{otlp: {{endpoint: 'http://{}'}}}}\n",
-        hanging.address
-    );
+    let section = format!("metrics: {{otlp: {{endpoint: 'http://{}'}}}}\n", hanging.address);
     let taken = traces_of(&hanging, &section, &[]);
     assert_eq!(taken.len(), 1, "it was tried");
 

@@ -42,11 +42,7 @@ impl Process {
                 let _ = say.send(line);
             }
         });
-        Self {
-            child,
-            lines,
-            said: String::new(),
-        }
+        Self { child, lines, said: String::new() }
     }
 
     /// Waits for a line that contains `words`, and returns it.

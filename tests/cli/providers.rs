@@ -47,11 +47,7 @@ impl Providers {
         let _ = apple.write_ca(folder.path());
         let account = google.oauth().service_account("example").json();
         std::fs::write(folder.path().join("service-account.json"), account).unwrap();
-        Self {
-            apple,
-            google,
-            folder,
-        }
+        Self { apple, google, folder }
     }
 
     /// Starts both as the real ones are: devices that do not exist are refused.

@@ -16,11 +16,7 @@ fn device(app_id: &str, pushkey: &str) -> Value {
 
 #[test]
 fn each_device_gets_its_route_and_its_request() {
-    let Providers {
-        apple,
-        google,
-        folder,
-    } = Providers::start(
+    let Providers { apple, google, folder } = Providers::start(
         "  'pro?e': {type: log}\n  hook: {type: webhook, url: 'https://example.org/secret-path', secret: hush, headers: {X-Key: hunter2}}\n",
     );
     let body = body(&json!({
@@ -55,10 +51,7 @@ fn each_device_gets_its_route_and_its_request() {
 
     let android = &devices[1]["request"];
     assert_eq!(devices[1]["route"]["match"], "exact");
-    assert_eq!(
-        android["url"],
-        format!("{}/v1/projects/example/messages:send", google.url())
-    );
+    assert_eq!(android["url"], format!("{}/v1/projects/example/messages:send", google.url()));
     assert_eq!(android["headers"]["authorization"], "Bearer <access token>");
     assert_eq!(android["body"]["message"]["data"]["content_body"], "hello");
 
@@ -68,10 +61,7 @@ fn each_device_gets_its_route_and_its_request() {
     assert_eq!(hook["body"]["notification"]["event_id"], "$e");
     assert_eq!(hook["headers"]["x-key"], "<secret>");
     let shown = text(&output);
-    assert!(
-        !shown.contains("hunter2") && !shown.contains("secret-path"),
-        "{shown}"
-    );
+    assert!(!shown.contains("hunter2") && !shown.contains("secret-path"), "{shown}");
     assert_eq!(devices[4]["route"], json!({"match": "none"}));
     assert_eq!(devices[4]["result"]["outcome"], "rejected");
     assert_eq!(devices[5]["result"]["reason"], "undecodable_pushkey");
@@ -82,11 +72,7 @@ fn each_device_gets_its_route_and_its_request() {
 
 #[test]
 fn what_is_cut_and_left_out_is_told() {
-    let Providers {
-        apple: _apple,
-        google: _google,
-        folder,
-    } = Providers::start("");
+    let Providers { apple: _apple, google: _google, folder } = Providers::start("");
     let body = body(&json!({
         "event_id": "$e", "room_id": "!r", "type": "m.room.message", "sender": "@a:b",
         "sender_display_name": "Anna", "room_name": "Room",
@@ -106,10 +92,7 @@ fn what_is_cut_and_left_out_is_told() {
     let text_arg = text_arg.unwrap_or_else(|| panic!("{truncated:?}"));
     assert_eq!(text_arg["bytes"], 60_000);
     assert!(text_arg["kept"].as_u64().unwrap() > 1000);
-    assert_eq!(
-        of("padding").unwrap(),
-        &json!({"member": "padding", "bytes": 5000})
-    );
+    assert_eq!(of("padding").unwrap(), &json!({"member": "padding", "bytes": 5000}));
     let android = &rendered["devices"][1]["request"];
     let cut = json!([{"member": "message.data.content_body", "bytes": 60_000, "kept": 1024}]);
     assert_eq!(android["truncated"], cut);
@@ -154,10 +137,7 @@ fn what_is_encrypted_is_shown_in_the_clear() {
     assert_eq!(web["encrypted"], true);
     assert_eq!(web["body"]["event_id"], "$e");
     let authorization = web["headers"]["authorization"].as_str().unwrap();
-    assert!(
-        authorization.starts_with("vapid t=<VAPID token>, k="),
-        "{authorization}"
-    );
+    assert!(authorization.starts_with("vapid t=<VAPID token>, k="), "{authorization}");
     let sealed = web["size"].as_u64().unwrap();
     assert!(sealed > 1000 && sealed <= 4096, "{sealed}");
     let truncated = json!([
@@ -166,17 +146,11 @@ fn what_is_encrypted_is_shown_in_the_clear() {
     ]);
     assert_eq!(web["truncated"], truncated);
     // On an address that is not public.
-    assert_eq!(
-        rendered["devices"][1]["result"]["reason"],
-        "endpoint_not_allowed"
-    );
+    assert_eq!(rendered["devices"][1]["result"]["reason"], "endpoint_not_allowed");
     let up = &rendered["devices"][2]["request"];
     assert_eq!(up["url"], "https://push.example/up/1");
     assert_eq!(up["encrypted"], false);
-    assert_eq!(
-        up["body"]["notification"]["devices"][0]["pushkey"],
-        up["url"]
-    );
+    assert_eq!(up["body"]["notification"]["devices"][0]["pushkey"], up["url"]);
     assert_eq!(push_service.connections_opened(), 0);
 }
 
@@ -201,10 +175,7 @@ fn what_the_gateway_would_refuse_is_refused_alike() {
             (&json!(status), &json!(errcode))
         );
         let shown = text(&run_with(&folder, &["render", "--format", "text"], body));
-        assert!(
-            shown.starts_with(&format!("{status} ")) && shown.contains(errcode),
-            "{shown}"
-        );
+        assert!(shown.starts_with(&format!("{status} ")) && shown.contains(errcode), "{shown}");
     }
     let output = run_with(&Folder::with("apps: {}\n"), &["render"], "{}");
     assert_eq!(output.status.code(), Some(78));

@@ -13,16 +13,10 @@ fn a_push_that_is_accepted_is_zero() {
     assert_eq!(output.status.code(), Some(0));
     let sent = json(&output);
     assert_eq!(sent["accepted"], true);
-    assert_eq!(
-        sent["route"],
-        json!({"match": "glob", "app": "ios.*", "type": "apns"})
-    );
+    assert_eq!(sent["route"], json!({"match": "glob", "app": "ios.*", "type": "apns"}));
     assert_eq!(sent["attempts"].as_array().unwrap().len(), 1);
     assert_eq!(sent["attempts"][0]["outcome"], "accepted");
-    assert_eq!(
-        sent["answer"],
-        json!({"status": 200, "body": {"rejected": []}})
-    );
+    assert_eq!(sent["answer"], json!({"status": 200, "body": {"rejected": []}}));
     let push = &apple.received()[0].json;
     assert_eq!(push["aps"]["badge"], 3);
     assert!(push["aps"]["alert"].is_object(), "{push}");
@@ -42,12 +36,7 @@ fn a_push_that_is_accepted_is_zero() {
     }
     let push = &apple.received()[1].json;
     assert_eq!(push["aps"], json!({"mutable-content": 1}));
-    assert!(
-        push["event_id"]
-            .as_str()
-            .unwrap()
-            .starts_with("$peregrine-send-")
-    );
+    assert!(push["event_id"].as_str().unwrap().starts_with("$peregrine-send-"));
     assert_eq!((apple.accepted(), apple.doubled()), (2, 0));
 }
 
@@ -67,14 +56,8 @@ fn each_attempt_is_shown_with_the_providers_answer() {
 
 #[test]
 fn what_is_not_accepted_is_one_and_says_why() {
-    let Providers {
-        apple,
-        google,
-        folder,
-    } = Providers::start("");
-    apple
-        .for_token(TOKEN)
-        .always(Answer::new(410, "Unregistered").timestamp(1_700_000_000_000));
+    let Providers { apple, google, folder } = Providers::start("");
+    apple.for_token(TOKEN).always(Answer::new(410, "Unregistered").timestamp(1_700_000_000_000));
     google.always(Answer::new(403, "PERMISSION_DENIED"));
     for (app_id, pushkey, reason, status) in [
         ("ios.app", TOKEN, json!("Unregistered"), 200),
@@ -88,11 +71,7 @@ fn what_is_not_accepted_is_one_and_says_why() {
         assert_eq!(sent["accepted"], false);
         assert_eq!(sent["attempts"][0]["reason"], reason, "{sent}");
         assert_eq!(sent["answer"]["status"], status, "{sent}");
-        let rejected = if status == 200 {
-            json!([pushkey])
-        } else {
-            json!(null)
-        };
+        let rejected = if status == 200 { json!([pushkey]) } else { json!(null) };
         assert_eq!(sent["answer"]["body"]["rejected"], rejected);
     }
 }
@@ -103,24 +82,8 @@ fn wrong_usage_is_two() {
     for args in [
         &["send"][..],
         &["send", "--app-id", "android"],
-        &[
-            "send",
-            "--app-id",
-            "android",
-            "--pushkey",
-            "k",
-            "--data",
-            "[]",
-        ],
-        &[
-            "send",
-            "--app-id",
-            "android",
-            "--pushkey",
-            "k",
-            "--badge",
-            "-1",
-        ],
+        &["send", "--app-id", "android", "--pushkey", "k", "--data", "[]"],
+        &["send", "--app-id", "android", "--pushkey", "k", "--badge", "-1"],
     ] {
         let output = run(&folder, args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");

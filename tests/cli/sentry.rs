@@ -33,22 +33,13 @@ fn what_the_operator_must_mend_is_reported_without_pushkeys() {
 
         let report = sentry.next();
         let head = report.head.to_lowercase();
-        assert!(
-            head.starts_with("post /api/42/envelope/ http/1.1\r\n"),
-            "{head}"
-        );
+        assert!(head.starts_with("post /api/42/envelope/ http/1.1\r\n"), "{head}");
         assert!(head.contains("sentry_key=0123456789abcdef"), "{head}");
         let event = event(&report);
-        assert_eq!(
-            event["message"],
-            "the provider refuses what only the operator can mend"
-        );
+        assert_eq!(event["message"], "the provider refuses what only the operator can mend");
         assert_eq!(event["logger"], "peregrine::dispatch::alarms");
         assert_eq!(event["environment"], "test");
-        assert!(
-            event["release"].as_str().unwrap().starts_with("peregrine@"),
-            "{event}"
-        );
+        assert!(event["release"].as_str().unwrap().starts_with("peregrine@"), "{event}");
         let tags = &event["tags"];
         assert_eq!(tags["app"], "ios");
         assert_eq!(tags["provider"], "apns");

@@ -22,10 +22,7 @@ fn it_says_where_it_listens_and_serves_there() {
         let settled = Some((200, r#"{"rejected":[]}"#.to_owned()));
         assert_eq!(notify(public, "a", "my-pushkey"), settled);
         let push = gateway.says(" push ");
-        assert!(
-            push.contains("$e") && !push.contains("my-pushkey"),
-            "{push}"
-        );
+        assert!(push.contains("$e") && !push.contains("my-pushkey"), "{push}");
         assert_eq!(ask(admin, "GET", "/health/live", "").unwrap().0, 200);
         for page in [admin, metrics] {
             let (status, page) = ask(page, "GET", "/metrics", "").unwrap();
@@ -72,20 +69,14 @@ fn a_port_in_use_is_one() {
     ] {
         let (code, said) = Process::start(&Folder::with(&config), &["serve"]).ended();
         assert_eq!(code, Some(1), "{said}");
-        assert!(
-            said.contains(&format!("cannot listen on {address}: ")),
-            "{said}"
-        );
+        assert!(said.contains(&format!("cannot listen on {address}: ")), "{said}");
     }
 }
 
 #[test]
 fn a_wrong_configuration_is_78_and_says_where() {
     for (config, expected) in [
-        (
-            "apps:\n  a:\n    type: lgo\n",
-            ["config.yaml:3:11", "lgo", "log"],
-        ),
+        ("apps:\n  a:\n    type: lgo\n", ["config.yaml:3:11", "lgo", "log"]),
         (
             "apps:\n  'a.*': {type: log}\n  '*.b': {type: log}\n",
             ["config.yaml:2:3", "a.*", "as `a.b`"],
@@ -111,9 +102,8 @@ fn a_wrong_configuration_is_78_and_says_where() {
 
 #[test]
 fn the_environment_decides_what_is_logged() {
-    let folder = Folder::with(&format!(
-        "{PORTS}log: {{level: error}}\napps: {{a: {{type: log}}}}\n"
-    ));
+    let folder =
+        Folder::with(&format!("{PORTS}log: {{level: error}}\napps: {{a: {{type: log}}}}\n"));
     let mut told = Process::start_with(&folder, &[], &[("RUST_LOG", "info")]);
     told.listens_for("notifications");
 
@@ -122,9 +112,6 @@ fn the_environment_decides_what_is_logged() {
     let folder = Folder::with(&config);
     let mut told = Process::start_with(&folder, &[], &[("RUST_LOG", "peregrine=loud")]);
     let remark = told.says("cannot read $RUST_LOG");
-    assert!(
-        remark.starts_with('{') && remark.contains("\"level\":\"WARN\""),
-        "{remark}"
-    );
+    assert!(remark.starts_with('{') && remark.contains("\"level\":\"WARN\""), "{remark}");
     told.says("listening for notifications");
 }

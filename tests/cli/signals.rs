@@ -155,10 +155,7 @@ fn a_hang_up_leaves_the_level_to_the_environment() {
     assert_eq!(notify(public, "a", "key").unwrap().0, 200);
     gateway.signal("TERM");
     let (_, said) = gateway.ended();
-    assert!(
-        said.contains(" peregrine::access: ") && !said.contains("DEBUG"),
-        "{said}"
-    );
+    assert!(said.contains(" peregrine::access: ") && !said.contains("DEBUG"), "{said}");
 }
 
 #[test]
@@ -172,9 +169,7 @@ fn a_hang_up_says_what_takes_a_restart() {
     gateway.says("read anew");
     gateway.signal("TERM");
     let (_, said) = gateway.ended();
-    let lines = said
-        .lines()
-        .filter(|it| it.contains("a change here takes a restart"));
+    let lines = said.lines().filter(|it| it.contains("a change here takes a restart"));
     let keys: Vec<&str> = lines.filter_map(|it| it.split("key=").nth(1)).collect();
     assert_eq!(keys, ["\"http\"", "\"log.format\""], "{said}");
 }

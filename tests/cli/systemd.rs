@@ -39,25 +39,17 @@ fn it_hears_of_every_stage() {
 
     gateway.signal("HUP");
     let reloading = systemd.hears();
-    let at = reloading
-        .strip_prefix("RELOADING=1 MONOTONIC_USEC=")
-        .expect(&reloading);
+    let at = reloading.strip_prefix("RELOADING=1 MONOTONIC_USEC=").expect(&reloading);
     assert!(at.parse::<u64>().unwrap() > 0, "{reloading}");
     assert_eq!(systemd.hears(), serving);
 
     folder.write("apps: {");
     gateway.signal("HUP");
     assert!(systemd.hears().starts_with("RELOADING=1"));
-    assert_eq!(
-        systemd.hears(),
-        format!("{serving}; the last reload was refused")
-    );
+    assert_eq!(systemd.hears(), format!("{serving}; the last reload was refused"));
 
     gateway.signal("TERM");
-    assert_eq!(
-        systemd.hears(),
-        "STOPPING=1 STATUS=settling the pushes in flight"
-    );
+    assert_eq!(systemd.hears(), "STOPPING=1 STATUS=settling the pushes in flight");
     assert_eq!(gateway.ended().0, Some(0));
 }
 

@@ -15,18 +15,11 @@ use crate::Folder;
 /// Returns the line and the message of each error.
 fn errors(text: impl AsRef<[u8]>) -> Vec<(usize, String)> {
     let folder = Folder::with(text);
-    let report = folder
-        .load(&[("PORT", "80"), ("SECRET", "hunter2")])
-        .unwrap_err();
+    let report = folder.load(&[("PORT", "80"), ("SECRET", "hunter2")]).unwrap_err();
     let shown = report.to_string() + &serde_json::to_string(&report).unwrap();
     assert!(!shown.contains("hunter2"), "{shown}");
-    let errors = report
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error);
-    errors
-        .map(|finding| (finding.at.map_or(0, |at| at.line), finding.message()))
-        .collect()
+    let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    errors.map(|finding| (finding.at.map_or(0, |at| at.line), finding.message())).collect()
 }
 
 /// Returns the line and the message of each error that a file says it has.
@@ -57,10 +50,7 @@ fn files_are_told_what_they_say() {
         for ((line, message), (expected_line, pattern)) in told.iter().zip(&expected) {
             let at = format!("{}:{line}", file.display());
             assert_eq!(line, expected_line, "{at}: {message}");
-            assert!(
-                Glob::new(pattern).matches(message),
-                "{at}\n{message}\n{pattern}"
-            );
+            assert!(Glob::new(pattern).matches(message), "{at}\n{message}\n{pattern}");
         }
         assert_eq!(told.len(), expected.len(), "{}: {told:#?}", file.display());
         files += 1;
@@ -71,56 +61,20 @@ fn files_are_told_what_they_say() {
 #[test]
 fn texts_that_are_no_configuration() {
     for (text, line, pattern) in [
-        (
-            "apps:\n\ta: 1",
-            2,
-            "this is not YAML: tab*; indent with spaces",
-        ),
-        (
-            "apps:\n  *.ios: {type: log}",
-            2,
-            "this is not YAML: *`*`* in quotes",
-        ),
+        ("apps:\n\ta: 1", 2, "this is not YAML: tab*; indent with spaces"),
+        ("apps:\n  *.ios: {type: log}", 2, "this is not YAML: *`*`* in quotes"),
         ("apps:\n  a: @b", 2, "this is not YAML: * in quotes"),
         ("apps:\n  a: b: c", 2, "this is not YAML: * in quotes, *"),
-        (
-            "apps:\n  a: 'b\n  c",
-            2,
-            "this is not YAML: *; check the quotes*",
-        ),
+        ("apps:\n  a: 'b\n  c", 2, "this is not YAML: *; check the quotes*"),
         ("apps: {a: {type: log}", 2, "this is not YAML: * brackets*"),
-        (
-            "apps:\n  a:\n    b: c\n   d: e",
-            4,
-            "this is not YAML: * indent*",
-        ),
-        (
-            "apps: 1\n---\napps: 2",
-            2,
-            "a second YAML document begins; *",
-        ),
-        (
-            "apps: !vault x",
-            1,
-            "the YAML tag `!vault` has no meaning here; *",
-        ),
-        (
-            "a: &a [*a]",
-            1,
-            "this alias stands within its own anchor; *",
-        ),
+        ("apps:\n  a:\n    b: c\n   d: e", 4, "this is not YAML: * indent*"),
+        ("apps: 1\n---\napps: 2", 2, "a second YAML document begins; *"),
+        ("apps: !vault x", 1, "the YAML tag `!vault` has no meaning here; *"),
+        ("a: &a [*a]", 1, "this alias stands within its own anchor; *"),
         ("proxy: http://u:hunter2@h: 1", 1, "this is not YAML: *"),
         ("5", 1, "cannot be `5`; write a mapping of keys and values"),
-        (
-            "- a",
-            1,
-            "cannot be a list; write a mapping of keys and values",
-        ),
-        (
-            "",
-            0,
-            "apps: there are no apps; * apps: *org.example.try: *",
-        ),
+        ("- a", 1, "cannot be a list; write a mapping of keys and values"),
+        ("", 0, "apps: there are no apps; * apps: *org.example.try: *"),
         ("# nothing", 0, "apps: there are no apps; *"),
         ("http:", 0, "apps: there are no apps; *"),
         ("http: {}\napps:", 2, "apps: there are no apps; *"),
@@ -129,10 +83,7 @@ fn texts_that_are_no_configuration() {
         let told = errors(text);
         let (told_line, message) = &told[0];
         assert_eq!((told.len(), *told_line), (1, line), "{text}: {told:?}");
-        assert!(
-            Glob::new(pattern).matches(message),
-            "{text}\n{message}\n{pattern}"
-        );
+        assert!(Glob::new(pattern).matches(message), "{text}\n{message}\n{pattern}");
     }
 }
 
@@ -154,23 +105,14 @@ fn files_that_cannot_be_read() {
     let folder = Folder::with("");
     fs::remove_file(folder.config()).unwrap();
     let report = folder.load(&[]).unwrap_err().to_string();
-    assert!(
-        report.contains("there is no configuration file of this name"),
-        "{report}"
-    );
+    assert!(report.contains("there is no configuration file of this name"), "{report}");
     assert!(report.contains("org.example.try:"), "{report}");
 
     fs::create_dir(folder.config()).unwrap();
     let report = folder.load(&[]).unwrap_err().to_string();
-    assert!(
-        report.contains("cannot read the configuration file"),
-        "{report}"
-    );
+    assert!(report.contains("cannot read the configuration file"), "{report}");
 
-    let report = Folder::with(b"apps: \xff")
-        .load(&[])
-        .unwrap_err()
-        .to_string();
+    let report = Folder::with(b"apps: \xff").load(&[]).unwrap_err().to_string();
     assert!(report.contains("is not UTF-8"), "{report}");
 }
 

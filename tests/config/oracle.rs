@@ -54,28 +54,18 @@ fn nearly(root: &Value, schema: &Value, depth: u32) -> BoxedStrategy<Value> {
     if depth == 0 {
         return anything.boxed();
     }
-    let pointed = schema["$ref"]
-        .as_str()
-        .and_then(|it| root.pointer(&it[1..]));
+    let pointed = schema["$ref"].as_str().and_then(|it| root.pointer(&it[1..]));
     let schema = pointed.unwrap_or(schema);
     let mut fitting: Vec<BoxedStrategy<Value>> = Vec::new();
     for keyword in ["anyOf", "oneOf"] {
         let alternatives = schema[keyword].as_array().into_iter().flatten();
         fitting.extend(alternatives.map(|it| nearly(root, it, depth - 1)));
     }
-    let words = schema["enum"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .chain(schema.get("const"));
+    let words = schema["enum"].as_array().into_iter().flatten().chain(schema.get("const"));
     fitting.extend(words.map(|word| Just(word.clone()).boxed()));
     if schema["items"].is_object() {
         let item = nearly(root, &schema["items"], depth - 1);
-        fitting.push(
-            proptest::collection::vec(item, 0..3)
-                .prop_map(Value::from)
-                .boxed(),
-        );
+        fitting.push(proptest::collection::vec(item, 0..3).prop_map(Value::from).boxed());
     }
     if schema["properties"].is_object() || schema["additionalProperties"].is_object() {
         fitting.push(object(root, schema, depth));
@@ -115,18 +105,13 @@ fn object(root: &Value, schema: &Value, depth: u32) -> BoxedStrategy<Value> {
     let other = nearly(root, others, depth - 1).prop_map(|it| ("other".to_owned(), it));
     let often = if others.is_object() { 0.9 } else { 0.02 };
     members.push(weighted(often, other).boxed());
-    members
-        .prop_map(|members| members.into_iter().flatten().collect::<Map<_, _>>().into())
-        .boxed()
+    members.prop_map(|members| members.into_iter().flatten().collect::<Map<_, _>>().into()).boxed()
 }
 
 /// Returns where something is wrong, as JSON pointers, each once.
 fn ours(schema: &Value, value: &Value) -> Vec<String> {
     let pointer = |violation: &Violation<'_>| {
-        let steps = violation
-            .at
-            .iter()
-            .map(|key| format!("/{}", key.replace('~', "~0")));
+        let steps = violation.at.iter().map(|key| format!("/{}", key.replace('~', "~0")));
         steps.collect::<String>()
     };
     let mut places: Vec<String> = violations(schema, value).iter().map(pointer).collect();
@@ -137,9 +122,8 @@ fn ours(schema: &Value, value: &Value) -> Vec<String> {
 
 fn theirs(validator: &Validator, value: &Value) -> Vec<String> {
     let errors = validator.iter_errors(value);
-    let mut places: Vec<String> = errors
-        .map(|error| error.instance_path().as_str().to_owned())
-        .collect();
+    let mut places: Vec<String> =
+        errors.map(|error| error.instance_path().as_str().to_owned()).collect();
     places.sort();
     places.dedup();
     places
@@ -147,11 +131,7 @@ fn theirs(validator: &Validator, value: &Value) -> Vec<String> {
 
 /// Holds both to the same judgement of many values; some of them are right.
 fn judged_alike(schema: &Value, validator: &Validator) {
-    let config = ProptestConfig {
-        cases: 1000,
-        failure_persistence: None,
-        ..Default::default()
-    };
+    let config = ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() };
     let right = Cell::new(0);
     let judged = TestRunner::new(config).run(&nearly(schema, schema, 6), |value| {
         let wrong = theirs(validator, &value);
@@ -166,9 +146,7 @@ fn judged_alike(schema: &Value, validator: &Validator) {
 #[test]
 fn a_configuration_is_judged_alike() {
     let schema = schema();
-    let validator = jsonschema::options()
-        .should_validate_formats(true)
-        .build(&schema);
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema);
     judged_alike(&schema, &validator.unwrap());
 }
 
@@ -196,11 +174,7 @@ fn what_is_wrong_is_told_apart() {
     let found = violations(&schema, &value);
     let kinds: Vec<_> = found.iter().map(|it| (it.at.join("."), &it.kind)).collect();
     let at = |place: &str| {
-        kinds
-            .iter()
-            .filter(|(at, _)| at == place)
-            .map(|(_, kind)| *kind)
-            .collect::<Vec<_>>()
+        kinds.iter().filter(|(at, _)| at == place).map(|(_, kind)| *kind).collect::<Vec<_>>()
     };
     assert_eq!(at("url"), [&Kind::Format("uri")]);
     assert_eq!(at("ttl"), [&Kind::Pattern("^[0-9]+s$")]);
@@ -208,8 +182,5 @@ fn what_is_wrong_is_told_apart() {
     let [Kind::NoneOf(alternatives)] = at("port")[..] else {
         panic!("{kinds:?}");
     };
-    assert_eq!(
-        alternatives.iter().map(Vec::len).collect::<Vec<_>>(),
-        [1, 1]
-    );
+    assert_eq!(alternatives.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
 }

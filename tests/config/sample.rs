@@ -13,12 +13,8 @@ const SAMPLE: &str = include_str!("../../config.yaml");
 fn it_starts_as_it_is() {
     let loaded = Folder::with(SAMPLE).load(&[]).unwrap();
     assert!(loaded.warnings.findings.is_empty(), "{}", loaded.warnings);
-    let apps: Vec<_> = loaded
-        .config
-        .apps
-        .iter()
-        .map(|app| (app.pattern.as_str(), app.provider))
-        .collect();
+    let apps: Vec<_> =
+        loaded.config.apps.iter().map(|app| (app.pattern.as_str(), app.provider)).collect();
     assert_eq!(apps, [("org.example.try", "log")]);
 }
 
@@ -27,14 +23,8 @@ fn its_values_are_the_defaults() {
     let mut loaded = Folder::with(SAMPLE).load(&[]).unwrap().config;
     let app = loaded.apps.remove(0);
     assert_eq!(format!("{loaded:?}"), format!("{:?}", Config::default()));
-    let least = Folder::with("apps: {a: {type: log}}")
-        .load(&[])
-        .unwrap()
-        .config;
-    assert_eq!(
-        format!("{:?}", app.common),
-        format!("{:?}", least.apps[0].common)
-    );
+    let least = Folder::with("apps: {a: {type: log}}").load(&[]).unwrap().config;
+    assert_eq!(format!("{:?}", app.common), format!("{:?}", least.apps[0].common));
 }
 
 /// Every key of the schema, as `http.port`; the keys of apps without the app.
@@ -54,10 +44,7 @@ fn every_key_is_in_it() {
     let schema = schema();
     let mut wanted = Vec::new();
     keys(&schema, "", &mut wanted);
-    for kind in schema["properties"]["apps"]["additionalProperties"]["allOf"]
-        .as_array()
-        .unwrap()
-    {
+    for kind in schema["properties"]["apps"]["additionalProperties"]["allOf"].as_array().unwrap() {
         keys(&kind["then"], "", &mut wanted);
     }
     let in_sample: Vec<&str> = SAMPLE
@@ -93,11 +80,8 @@ fn its_examples_are_valid() {
         folder.path().join("example-1a2b3-service-account.json"),
     )
     .unwrap();
-    fs::copy(
-        folder.path().join("com.example.app.pem"),
-        folder.path().join("com.example.old.pem"),
-    )
-    .unwrap();
+    fs::copy(folder.path().join("com.example.app.pem"), folder.path().join("com.example.old.pem"))
+        .unwrap();
     let loaded = folder.load(&[]).unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(loaded.config.apps.len(), 10);
 }

@@ -30,10 +30,7 @@ fn memory_needs_nothing() {
         panic!("{}", idle.warnings);
     };
     let text = warning.message();
-    assert!(
-        text.starts_with("state.backend: is memory, so `redis_url` has no effect"),
-        "{text}"
-    );
+    assert!(text.starts_with("state.backend: is memory, so `redis_url` has no effect"), "{text}");
 }
 
 #[cfg(not(feature = "redis"))]
@@ -58,22 +55,10 @@ mod redis {
             ("https://:hunter2@h/0", "is no URL of Redis; "),
             ("redis:///0", "names no host; "),
             ("redis://u:hunter2@h:port", "is no URL; "),
-            (
-                "redis://u:hunter2@h/zero",
-                "has a database that is no number; ",
-            ),
-            (
-                "redis://u:hunter2@h/-1",
-                "has a database that is no number; ",
-            ),
-            (
-                "redis://u:hunter2@h/0?ssl=1",
-                "has something after the database ",
-            ),
-            (
-                "rediss://u:hunter2@h/0#insecure",
-                "has something after the database ",
-            ),
+            ("redis://u:hunter2@h/zero", "has a database that is no number; "),
+            ("redis://u:hunter2@h/-1", "has a database that is no number; "),
+            ("redis://u:hunter2@h/0?ssl=1", "has something after the database "),
+            ("rediss://u:hunter2@h/0#insecure", "has something after the database "),
             ("redis://u:%ff@h", "has credentials that are not UTF-8; "),
         ] {
             let state = format!("  backend: redis\n  redis_url: '{url}'");
@@ -94,10 +79,7 @@ mod redis {
             let loaded = with_state(&state).load(&[]).unwrap();
             assert!(matches!(loaded.config.home, Home::Redis(_)), "{url}");
             let shown = format!("{:?}", loaded.config);
-            assert!(
-                !shown.contains("p@ss") && !shown.contains("password"),
-                "{shown}"
-            );
+            assert!(!shown.contains("p@ss") && !shown.contains("password"), "{shown}");
         }
     }
 
@@ -105,16 +87,10 @@ mod redis {
     fn a_url_in_a_file() {
         let folder = with_state("  backend: redis\n  redis_url_file: url");
         let report = folder.load(&[]).unwrap_err().to_string();
-        assert!(
-            report.contains("state.redis_url_file: cannot read "),
-            "{report}"
-        );
+        assert!(report.contains("state.redis_url_file: cannot read "), "{report}");
         fs::write(folder.path().join("url"), "nonsense\n").unwrap();
         let report = folder.load(&[]).unwrap_err().to_string();
-        assert!(
-            report.contains("state.redis_url_file: is no URL"),
-            "{report}"
-        );
+        assert!(report.contains("state.redis_url_file: is no URL"), "{report}");
         fs::write(folder.path().join("url"), "redis://h\n").unwrap();
         let home = || folder.load(&[]).unwrap().config.home;
         let before = home();

@@ -58,12 +58,7 @@ fn it_starts_unchanged() {
         .map(|app| {
             let common = &app.common;
             let limit = common.inflight_request_limit;
-            (
-                app.pattern.as_str(),
-                app.provider,
-                limit,
-                common.send_badge_counts,
-            )
+            (app.pattern.as_str(), app.provider, limit, common.send_badge_counts)
         })
         .collect();
     let expected = [
@@ -73,12 +68,7 @@ fn it_starts_unchanged() {
         ("com.example.app.web", "webpush", 512, true),
     ];
     assert_eq!(apps, expected);
-    let expires = |app: usize| {
-        config.apps[app]
-            .credentials
-            .iter()
-            .any(|it| it.expires.is_some())
-    };
+    let expires = |app: usize| config.apps[app].credentials.iter().any(|it| it.expires.is_some());
     assert!(expires(1), "a certificate ends");
 
     let warned: Vec<_> = loaded
@@ -120,10 +110,7 @@ fn files_in_the_working_directory_are_found_with_a_warning() {
     let proxy = loaded.config.proxy.as_ref().unwrap().expose_secret();
     assert_eq!(proxy, "http://proxy.example.org:3128");
     let warnings = loaded.warnings.to_string();
-    assert!(
-        warnings.contains("was found in the working directory"),
-        "{warnings}"
-    );
+    assert!(warnings.contains("was found in the working directory"), "{warnings}");
 }
 
 #[test]

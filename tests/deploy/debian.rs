@@ -26,15 +26,10 @@ fn everything_that_goes_in_exists() {
         assert!(!target.starts_with('/') && mode.parse::<u32>().is_ok());
         // What a build makes is not in the repository.
         let folder = source.split('*').next().unwrap();
-        assert!(
-            source.starts_with("target/") || path(folder).exists(),
-            "{source}"
-        );
+        assert!(source.starts_with("target/") || path(folder).exists(), "{source}");
     }
     let has = |source: &str, target: &str| {
-        assets
-            .iter()
-            .any(|asset| asset[0] == source && asset[1].starts_with(target))
+        assets.iter().any(|asset| asset[0] == source && asset[1].starts_with(target))
     };
     assert!(has("target/release/peregrine", "usr/bin/"));
     assert!(has("config.yaml", "etc/peregrine/config.yaml"));
@@ -49,28 +44,16 @@ fn its_scripts_are_scripts() {
     for script in ["postinst", "prerm", "postrm"] {
         let name = format!("deploy/debian/{script}");
         let text = read(&name);
-        assert!(
-            text.starts_with("#!/bin/sh\n") && text.contains("set -e"),
-            "{name}"
-        );
-        assert!(
-            text.trim_end().ends_with("#DEBHELPER#"),
-            "{name}: systemd's part"
-        );
+        assert!(text.starts_with("#!/bin/sh\n") && text.contains("set -e"), "{name}");
+        assert!(text.trim_end().ends_with("#DEBHELPER#"), "{name}: systemd's part");
         ask("sh", &["-n", path(&name).to_str().unwrap()]);
     }
-    ask(
-        "bash",
-        &["-n", path("deploy/debian/build.sh").to_str().unwrap()],
-    );
+    ask("bash", &["-n", path("deploy/debian/build.sh").to_str().unwrap()]);
 }
 
 #[test]
 fn it_is_built_with_every_feature() {
     let build = read("deploy/debian/build.sh");
     let wanted = format!("features={}\n", features().join(","));
-    assert!(
-        build.contains(&wanted),
-        "deploy/debian/build.sh has {wanted}"
-    );
+    assert!(build.contains(&wanted), "deploy/debian/build.sh has {wanted}");
 }

@@ -40,13 +40,9 @@ fn actions<'a>(name: &str, text: &'a str) -> Vec<&'a str> {
     let mut actions = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
-        assert!(
-            !before.contains("}}"),
-            "{name}: `}}}}` that nothing opened: {before}"
-        );
-        let (action, after) = after
-            .split_once("}}")
-            .unwrap_or_else(|| panic!("{name}: `{{{{` that nothing closes"));
+        assert!(!before.contains("}}"), "{name}: `}}}}` that nothing opened: {before}");
+        let (action, after) =
+            after.split_once("}}").unwrap_or_else(|| panic!("{name}: `{{{{` that nothing closes"));
         let action = action.trim_start_matches('-').trim_end_matches('-').trim();
         if !action.starts_with("/*") {
             actions.push(action);
@@ -61,10 +57,7 @@ fn actions<'a>(name: &str, text: &'a str) -> Vec<&'a str> {
 fn words(action: &str) -> Vec<&str> {
     let unquoted = action.split('"').step_by(2);
     let is_separator = |c: char| c.is_whitespace() || "()|,".contains(c);
-    unquoted
-        .flat_map(|part| part.split(is_separator))
-        .filter(|word| !word.is_empty())
-        .collect()
+    unquoted.flat_map(|part| part.split(is_separator)).filter(|word| !word.is_empty()).collect()
 }
 
 #[test]
@@ -85,9 +78,7 @@ fn every_value_that_is_asked_for_exists_and_the_other_way_round() {
                 let Some(key) = word.trim_start_matches('$').strip_prefix(".Values.") else {
                     continue;
                 };
-                let found = key
-                    .split('.')
-                    .try_fold(&values, |value, key| value.get(key));
+                let found = key.split('.').try_fold(&values, |value, key| value.get(key));
                 assert!(found.is_some(), "{name}: values.yaml has no {key}");
                 asked.insert(key.split('.').next().unwrap().to_owned());
             }
@@ -191,17 +182,12 @@ fn the_schema_knows_every_value_and_refuses_what_it_does_not_know() {
         serde_json::from_str(&read(&format!("{CHART}/values.schema.json"))).unwrap();
     let known = schema["properties"].as_object().unwrap();
     for (key, value) in values().as_object().unwrap() {
-        let known = known
-            .get(key)
-            .unwrap_or_else(|| panic!("the schema has no {key}"));
+        let known = known.get(key).unwrap_or_else(|| panic!("the schema has no {key}"));
         let (Some(within), Some(value)) = (known["properties"].as_object(), value.as_object())
         else {
             continue;
         };
-        assert!(
-            within.keys().eq(value.keys()),
-            "{key}: the schema has the same keys"
-        );
+        assert!(within.keys().eq(value.keys()), "{key}: the schema has the same keys");
     }
     let check = |own: &Value| {
         let checked = jsonschema::validate(&schema, own);
@@ -210,19 +196,14 @@ fn the_schema_knows_every_value_and_refuses_what_it_does_not_know() {
     for good in [values(), everything()] {
         check(&good).unwrap();
     }
-    for typo in [
-        json!({"ingres": {}}),
-        json!({"image": {"tags": "1"}}),
-        json!({"replicaCount": "two"}),
-    ] {
+    for typo in
+        [json!({"ingres": {}}), json!({"image": {"tags": "1"}}), json!({"replicaCount": "two"})]
+    {
         assert!(check(&typo).is_err(), "{typo}");
     }
     // The values that the documentation shows.
     let mut seen = 0;
-    for page in [
-        &format!("{CHART}/README.md"),
-        "docs/src/installing/kubernetes.md",
-    ] {
+    for page in [&format!("{CHART}/README.md"), "docs/src/installing/kubernetes.md"] {
         for block in read(page).split("```yml\n").skip(1) {
             let own = yaml::document(page, block.split("```").next().unwrap());
             check(&own).unwrap_or_else(|error| panic!("{page}: {error}"));

@@ -33,10 +33,7 @@ fn ask(tool: &str, args: &[&str]) {
     let Ok(output) = Command::new(tool).args(args).output() else {
         let name = tool.to_uppercase().replace('-', "_");
         let required = format!("PEREGRINE_REQUIRE_{name}");
-        assert!(
-            env::var_os(&required).is_none(),
-            "{required} is set, but there is no {tool}"
-        );
+        assert!(env::var_os(&required).is_none(), "{required} is set, but there is no {tool}");
         eprintln!("skipped: there is no {tool} on this machine");
         return;
     };

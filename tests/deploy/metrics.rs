@@ -47,9 +47,7 @@ const SYGNALS: [&str; 20] = [
 fn rules(file: &str) -> Vec<Value> {
     let document = yaml::document(file, &read(file));
     let groups = document["groups"].as_array().unwrap().iter();
-    groups
-        .flat_map(|group| group["rules"].as_array().unwrap().clone())
-        .collect()
+    groups.flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
 }
 
 /// Returns the queries of the dashboard with the title of their panel.
@@ -62,9 +60,7 @@ fn queries(value: &Value, title: &str, found: &mut Vec<(String, String)>) {
                     found.push((title.to_owned(), expr.to_owned()));
                 }
             }
-            object
-                .values()
-                .for_each(|value| queries(value, title, found));
+            object.values().for_each(|value| queries(value, title, found));
         }
         Value::Array(items) => items.iter().for_each(|value| queries(value, title, found)),
         _ => {}
@@ -82,14 +78,10 @@ fn dashboard() -> (Value, Vec<(String, String)>) {
 fn check(place: &str, expr: &str) -> BTreeSet<String> {
     let exposed = exposed();
     let query = Query::read(expr);
-    assert!(
-        !query.metrics.is_empty(),
-        "{place}: asks for no metric of ours: {expr}"
-    );
+    assert!(!query.metrics.is_empty(), "{place}: asks for no metric of ours: {expr}");
     for (metric, matchers) in &query.metrics {
-        let labels = exposed
-            .get(metric)
-            .unwrap_or_else(|| panic!("{place}: there is no metric {metric}"));
+        let labels =
+            exposed.get(metric).unwrap_or_else(|| panic!("{place}: there is no metric {metric}"));
         for (label, value) in matchers {
             let known = labels
                 .get(label.as_str())
@@ -103,17 +95,10 @@ fn check(place: &str, expr: &str) -> BTreeSet<String> {
     let made_here = ["job", "instance", "le", "pushkin", "code"];
     for label in &query.grouping {
         let is_known = made_here.contains(&label.as_str())
-            || query
-                .metrics
-                .iter()
-                .any(|(metric, _)| exposed[metric].contains_key(label.as_str()));
+            || query.metrics.iter().any(|(metric, _)| exposed[metric].contains_key(label.as_str()));
         assert!(is_known, "{place}: nothing has the label {label}: {expr}");
     }
-    query
-        .metrics
-        .into_iter()
-        .map(|(metric, _)| metric)
-        .collect()
+    query.metrics.into_iter().map(|(metric, _)| metric).collect()
 }
 
 #[test]
@@ -128,15 +113,9 @@ fn every_alert_asks_for_what_exists_and_says_what_to_do() {
         let severity = rule["labels"]["severity"].as_str().unwrap();
         assert!(["page", "ticket"].contains(&severity), "{name}: {severity}");
         for annotation in ["summary", "description"] {
-            assert!(
-                rule["annotations"][annotation].is_string(),
-                "{name}: {annotation}"
-            );
+            assert!(rule["annotations"][annotation].is_string(), "{name}: {annotation}");
         }
-        assert!(
-            docs.contains(&format!("\n## {name}\n")),
-            "alerts.md has no section {name}"
-        );
+        assert!(docs.contains(&format!("\n## {name}\n")), "alerts.md has no section {name}");
     }
 }
 
@@ -162,10 +141,7 @@ fn every_name_of_sygnal_lives_on() {
         let name = rule["record"].as_str().unwrap();
         check(name, rule["expr"].as_str().unwrap());
         let parts = ["_bucket", "_sum", "_count"];
-        let whole = parts
-            .iter()
-            .find_map(|part| name.strip_suffix(part))
-            .unwrap_or(name);
+        let whole = parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
         recorded.insert(whole.to_owned());
     }
     assert!(recorded.iter().eq(SYGNALS.iter()), "{recorded:?}");
@@ -181,10 +157,7 @@ fn the_dashboard_shows_every_metric_and_nothing_else() {
     let whole = |name: &str| {
         let parts = ["_bucket", "_sum", "_count"];
         let histogram = parts.iter().find_map(|part| name.strip_suffix(part));
-        histogram
-            .filter(|name| name.ends_with("_seconds"))
-            .unwrap_or(name)
-            .to_owned()
+        histogram.filter(|name| name.ends_with("_seconds")).unwrap_or(name).to_owned()
     };
     let shown: BTreeSet<String> = shown.iter().map(|name| whole(name)).collect();
     let exposed: BTreeSet<String> = exposed().keys().map(|name| whole(name)).collect();
@@ -195,18 +168,12 @@ fn the_dashboard_shows_every_metric_and_nothing_else() {
     let mut ids = BTreeSet::new();
     for panel in panels {
         let title = panel["title"].as_str().unwrap();
-        assert!(
-            ids.insert(panel["id"].as_u64().unwrap()),
-            "{title}: its id is there twice"
-        );
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title}: its id is there twice");
         let place = &panel["gridPos"];
         let right = place["x"].as_u64().unwrap() + place["w"].as_u64().unwrap();
         assert!(right <= 24, "{title}: beyond the right edge");
         if panel["type"] != "row" {
-            assert!(
-                panel["description"].is_string(),
-                "{title}: says what it shows"
-            );
+            assert!(panel["description"].is_string(), "{title}: says what it shows");
             assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title}");
         }
     }
@@ -215,10 +182,7 @@ fn the_dashboard_shows_every_metric_and_nothing_else() {
 #[test]
 fn promtool_finds_nothing_wrong() {
     let file = |name| path(name).to_str().unwrap().to_owned();
-    ask(
-        "promtool",
-        &["check", "rules", &file(ALERTS), &file(SYGNAL)],
-    );
+    ask("promtool", &["check", "rules", &file(ALERTS), &file(SYGNAL)]);
     ask("promtool", &["test", "rules", &file(FIRED)]);
     // The dashboard's queries as rules, which promtool parses.
     let mut rules = String::from("groups: [{name: dashboard, rules: [\n");

@@ -33,9 +33,7 @@ const SECTIONS: [&str; 12] = [
 fn the_reference_is_fresh() {
     let path = book().join("configuration.md");
     let page = fs::read_to_string(&path).unwrap();
-    let (before, found) = page
-        .split_once(MARK)
-        .expect("configuration.md has its mark");
+    let (before, found) = page.split_once(MARK).expect("configuration.md has its mark");
     let wanted = reference();
     if env::var_os("UPDATE").is_some() {
         fs::write(&path, format!("{before}{MARK}{wanted}")).unwrap();
@@ -54,17 +52,11 @@ fn reference() -> String {
     let defaults = yaml::document("config.yaml", include_str!("../../config.yaml"));
     let properties = schema["properties"].as_object().unwrap();
     for section in properties.keys() {
-        assert!(
-            SECTIONS.contains(&section.as_str()),
-            "SECTIONS has no place for {section}"
-        );
+        assert!(SECTIONS.contains(&section.as_str()), "SECTIONS has no place for {section}");
     }
     let mut out = String::new();
     let mut alone = Vec::new();
-    for section in SECTIONS
-        .iter()
-        .filter(|section| properties.contains_key(**section))
-    {
+    for section in SECTIONS.iter().filter(|section| properties.contains_key(**section)) {
         if *section == "apps" {
             continue;
         }
@@ -79,10 +71,8 @@ fn reference() -> String {
         table(&mut out, &rows);
     }
     out.push_str("\n## On their own\n");
-    let rows: Vec<Row> = alone
-        .iter()
-        .map(|(key, schema)| Row::new(key, schema, &defaults[*key], false))
-        .collect();
+    let rows: Vec<Row> =
+        alone.iter().map(|(key, schema)| Row::new(key, schema, &defaults[*key], false)).collect();
     table(&mut out, &rows);
     apps(&mut out, &properties["apps"]);
     out
@@ -93,12 +83,7 @@ fn apps(out: &mut String, schema: &Value) {
     heading(out, 2, "apps", schema);
     let kinds = schema["additionalProperties"]["allOf"].as_array().unwrap();
     let keys = |kind: &Value| -> BTreeSet<String> {
-        kind["then"]["properties"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect()
+        kind["then"]["properties"].as_object().unwrap().keys().cloned().collect()
     };
     let mut common = keys(&kinds[0]);
     for kind in kinds {
@@ -127,10 +112,8 @@ fn apps(out: &mut String, schema: &Value) {
     every.extend(rows(&kinds[0], &|key| common.contains(key)));
     table(out, &every);
     for kind in kinds {
-        let title = names(kind)
-            .map(|name| format!("type: {name}"))
-            .collect::<Vec<_>>()
-            .join(", or ");
+        let title =
+            names(kind).map(|name| format!("type: {name}")).collect::<Vec<_>>().join(", or ");
         let own = rows(kind, &|key| !common.contains(key));
         heading(out, 3, &title, &kind["then"]);
         if own.is_empty() {
@@ -175,43 +158,25 @@ impl Row {
         for (value, description) in choices(schema) {
             write!(meaning, "<br>`{value}`: {description}").unwrap();
         }
-        Self {
-            key: key.to_owned(),
-            values: values(schema),
-            default,
-            meaning,
-        }
+        Self { key: key.to_owned(), values: values(schema), default, meaning }
     }
 }
 
 fn table(out: &mut String, rows: &[Row]) {
     out.push_str("\n| key | values | default | |\n|---|---|---|---|\n");
-    for Row {
-        key,
-        values,
-        default,
-        meaning,
-    } in rows
-    {
+    for Row { key, values, default, meaning } in rows {
         writeln!(out, "| `{key}` | {values} | {default} | {meaning} |").unwrap();
     }
 }
 
 /// Makes rows of an object's keys, those of objects within as `outer.inner`.
 fn flatten(schema: &Value, path: &str, defaults: &Value, rows: &mut Vec<Row>) {
-    let required: Vec<&str> = schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let required: Vec<&str> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}{key}");
         let within = [Some(schema), schema["anyOf"].get(0)];
-        let within = within
-            .into_iter()
-            .flatten()
-            .find(|it| it.get("properties").is_some());
+        let within = within.into_iter().flatten().find(|it| it.get("properties").is_some());
         match within {
             Some(within) => {
                 if nullable(schema) {
@@ -224,12 +189,14 @@ fn flatten(schema: &Value, path: &str, defaults: &Value, rows: &mut Vec<Row>) {
                 }
                 flatten(within, &format!("{path}."), &defaults[key], rows);
             }
-            None => rows.push(Row::new(
-                &path,
-                schema,
-                &defaults[key],
-                required.contains(&key.as_str()),
-            )),
+            None => {
+                rows.push(Row::new(
+                    &path,
+                    schema,
+                    &defaults[key],
+                    required.contains(&key.as_str()),
+                ));
+            }
         }
     }
 }
@@ -239,19 +206,14 @@ fn alternatives(schema: &Value) -> Vec<&Value> {
     ["anyOf", "oneOf"]
         .iter()
         .find_map(|key| schema.get(*key)?.as_array())
-        .map_or_else(
-            || vec![schema],
-            |all| all.iter().flat_map(alternatives).collect(),
-        )
+        .map_or_else(|| vec![schema], |all| all.iter().flat_map(alternatives).collect())
 }
 
 /// Returns the values of a closed list, with what each means.
 fn choices(schema: &Value) -> Vec<(&str, String)> {
     let alternatives = alternatives(schema).into_iter();
     let choices = alternatives.filter_map(|it| Some((it["const"].as_str()?, one_line(it))));
-    choices
-        .filter(|(_, description)| !description.is_empty())
-        .collect()
+    choices.filter(|(_, description)| !description.is_empty()).collect()
 }
 
 fn first(schema: &Value) -> Option<&str> {
@@ -261,9 +223,7 @@ fn first(schema: &Value) -> Option<&str> {
 fn nullable(schema: &Value) -> bool {
     alternatives(schema).iter().any(|it| {
         it["type"] == "null"
-            || it["type"]
-                .as_array()
-                .is_some_and(|types| types.contains(&"null".into()))
+            || it["type"].as_array().is_some_and(|types| types.contains(&"null".into()))
     })
 }
 
@@ -304,9 +264,7 @@ fn number(schema: &Value) -> String {
 }
 
 fn shown(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn one_line(schema: &Value) -> String {

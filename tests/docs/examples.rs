@@ -38,9 +38,7 @@ fn write_files(folder: &Path, value: &Value) {
 }
 
 fn elliptic() -> String {
-    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
-        .unwrap()
-        .serialize_pem()
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap().serialize_pem()
 }
 
 fn certificate() -> String {
@@ -94,10 +92,7 @@ fn every_configuration_passes_check() {
             let loaded = load(&file, &env, &Metrics::new())
                 .unwrap_or_else(|report| panic!("{place}:\n{text}\n{report}"));
             let warnings = loaded.warnings;
-            assert!(
-                may_warn || warnings.findings.is_empty(),
-                "{place}:\n{warnings}"
-            );
+            assert!(may_warn || warnings.findings.is_empty(), "{place}:\n{warnings}");
             checked += 1;
         }
     }

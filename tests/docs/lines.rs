@@ -66,16 +66,10 @@ fn explained() -> BTreeSet<String> {
 
 #[test]
 fn every_warning_and_error_is_explained() {
-    let said: BTreeSet<String> = messages()
-        .iter()
-        .map(|line| line.replace('`', ""))
-        .collect();
+    let said: BTreeSet<String> = messages().iter().map(|line| line.replace('`', "")).collect();
     let explained = explained();
     let missing: Vec<_> = said.difference(&explained).collect();
-    assert!(
-        missing.is_empty(),
-        "operating/logs.md has no row for {missing:#?}"
-    );
+    assert!(missing.is_empty(), "operating/logs.md has no row for {missing:#?}");
     let gone: Vec<_> = explained.difference(&said).collect();
     assert!(gone.is_empty(), "nothing says {gone:#?}");
 }

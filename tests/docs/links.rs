@@ -23,9 +23,7 @@ fn anchors(page: &Page) -> BTreeSet<String> {
     headings
         .map(|line| {
             let title = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = title
-                .chars()
-                .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
             kept.collect::<String>().replace(' ', "-")
         })
         .collect()
@@ -45,10 +43,7 @@ fn every_link_leads_somewhere() {
             let path = path.canonicalize();
             let found = pages
                 .iter()
-                .find(|it| {
-                    path.as_ref()
-                        .is_ok_and(|path| it.path.canonicalize().unwrap() == *path)
-                })
+                .find(|it| path.as_ref().is_ok_and(|path| it.path.canonicalize().unwrap() == *path))
                 .unwrap_or_else(|| panic!("{}: no page {target}", page.name));
             let is_there = anchor.is_empty() || anchors(found).contains(anchor);
             assert!(is_there, "{}: no section {target}", page.name);

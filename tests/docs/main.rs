@@ -43,12 +43,7 @@ fn pages() -> Vec<Page> {
                 folders.push(path);
                 continue;
             }
-            let name = path
-                .strip_prefix(&book)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let name = path.strip_prefix(&book).unwrap().to_str().unwrap().to_owned();
             let text = fs::read_to_string(&path).unwrap();
             pages.push(Page { path, name, text });
         }

@@ -16,14 +16,8 @@ fn spans(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn the_table_of_metrics_is_complete() {
     let pages = pages();
-    let page = pages
-        .iter()
-        .find(|page| page.name == "operating/metrics.md")
-        .unwrap();
-    let rows = page
-        .text
-        .lines()
-        .filter(|line| line.starts_with("| `peregrine_"));
+    let page = pages.iter().find(|page| page.name == "operating/metrics.md").unwrap();
+    let rows = page.text.lines().filter(|line| line.starts_with("| `peregrine_"));
     let listed: BTreeMap<String, BTreeSet<String>> = rows
         .map(|row| {
             let cells: Vec<&str> = row.split(" | ").collect();
@@ -38,24 +32,16 @@ fn the_table_of_metrics_is_complete() {
             let parts = ["_seconds_bucket", "_seconds_sum", "_seconds_count"];
             let histogram = parts.iter().find_map(|part| name.strip_suffix(part));
             let name = histogram.map_or(name.clone(), |name| format!("{name}_seconds"));
-            let labels = labels
-                .into_keys()
-                .filter(|label| !added.contains(&label.as_str()));
+            let labels = labels.into_keys().filter(|label| !added.contains(&label.as_str()));
             (name, labels.collect())
         })
         .collect();
-    assert_eq!(
-        listed, exposed,
-        "operating/metrics.md lists every metric with its labels"
-    );
+    assert_eq!(listed, exposed, "operating/metrics.md lists every metric with its labels");
 }
 
 #[test]
 fn every_command_exists() {
-    let help = Command::new(env!("CARGO_BIN_EXE_peregrine"))
-        .arg("--help")
-        .output()
-        .unwrap();
+    let help = Command::new(env!("CARGO_BIN_EXE_peregrine")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let listed = help.split("Commands:\n").nth(1).unwrap().lines();
     let commands: Vec<&str> = listed
@@ -79,11 +65,7 @@ fn every_command_exists() {
             let word = code[at..].split_whitespace().nth(1).unwrap_or_default();
             let is_command = word.starts_with(|c: char| c.is_ascii_lowercase());
             if is_command && !code.contains("docker ") && !code.contains("systemctl") {
-                assert!(
-                    commands.contains(&word),
-                    "{}: no command `{word}`: {code}",
-                    page.name
-                );
+                assert!(commands.contains(&word), "{}: no command `{word}`: {code}", page.name);
                 seen.insert(word.to_owned());
             }
         }

@@ -15,10 +15,7 @@ async fn an_event_becomes_apples_request() {
     let (apple, key) = apns();
     let gateway = Setup::new().apns("app.ios", &apple, &key, "").start();
 
-    gateway
-        .notify(&event("app.ios", TOKEN, "$e"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app.ios", TOKEN, "$e")).await.assert_rejects(&[]);
 
     let push = apple.next().await;
     assert_eq!(push.token, TOKEN_HEX);

@@ -75,11 +75,7 @@ impl Row {
     fn of_apns(&self) -> Answer {
         let (status, words) = self.words();
         let has_registered_again = self.answer.ends_with("before the app registered again");
-        let since = if has_registered_again {
-            1
-        } else {
-            2_000_000_000_000
-        };
+        let since = if has_registered_again { 1 } else { 2_000_000_000_000 };
         match words.first() {
             _ if status == 200 => Answer::accept(),
             None => Answer::html(status),
@@ -107,12 +103,7 @@ impl Row {
 
     /// Pushes to a device whose provider answers so, and looks at everything the row says.
     async fn holds(&self, gateway: &TestGateway, provider: &str, push: &Value) {
-        let Self {
-            answer,
-            outcome,
-            reason,
-            ..
-        } = self;
+        let Self { answer, outcome, reason, .. } = self;
         let labels =
             format!(r#"app="{APP}",provider="{provider}",outcome="{outcome}",reason="{reason}""#);
         let counted = async || {
@@ -137,10 +128,7 @@ impl Row {
 #[tokio::test]
 async fn apns_answers_as_the_book_says() {
     let (apple, key) = apns();
-    let gateway = Setup::new()
-        .section(BELIEVING)
-        .apns(APP, &apple, &key, "")
-        .start();
+    let gateway = Setup::new().section(BELIEVING).apns(APP, &apple, &key, "").start();
     for (number, row) in rows("apns").into_iter().enumerate() {
         let (pushkey, token) = device(number);
         apple.for_token(&token).always(row.of_apns());
@@ -158,25 +146,18 @@ async fn apns_answers_as_the_book_says() {
 #[tokio::test]
 async fn fcm_answers_as_the_book_says() {
     let google = fcm();
-    let gateway = Setup::new()
-        .section(BELIEVING)
-        .fcm(APP, &google, "")
-        .start();
+    let gateway = Setup::new().section(BELIEVING).fcm(APP, &google, "").start();
     for (number, row) in rows("fcm").into_iter().enumerate() {
         let pushkey = format!("cFb-1d2e3f4g5h6i7j8k9l:APA91b{number:03}");
         google.for_token(&pushkey).always(row.of_fcm());
-        row.holds(&gateway, "fcm", &event(APP, &pushkey, "$e"))
-            .await;
+        row.holds(&gateway, "fcm", &event(APP, &pushkey, "$e")).await;
     }
 }
 
 #[tokio::test]
 async fn webpush_answers_as_the_book_says() {
     let service = WebPush::start(&webpush::Options::default());
-    let gateway = Setup::new()
-        .section(BELIEVING)
-        .webpush(APP, PRIVATE)
-        .start();
+    let gateway = Setup::new().section(BELIEVING).webpush(APP, PRIVATE).start();
     for row in rows("webpush") {
         let to = service.subscribe();
         service.for_token(to.token()).always(row.plain());
@@ -194,8 +175,7 @@ async fn unifiedpush_answers_as_the_book_says() {
     for row in rows("unifiedpush") {
         let to = server.endpoint();
         server.for_token(to.token()).always(row.plain());
-        row.holds(&gateway, "unifiedpush", &event(APP, &to.url, "$e"))
-            .await;
+        row.holds(&gateway, "unifiedpush", &event(APP, &to.url, "$e")).await;
     }
 }
 
@@ -207,7 +187,6 @@ async fn webhook_answers_as_the_book_says() {
     for (number, row) in rows("webhook").into_iter().enumerate() {
         let pushkey = format!("key-{number}");
         hook.for_token(&pushkey).always(row.plain());
-        row.holds(&gateway, "webhook", &event(APP, &pushkey, "$e"))
-            .await;
+        row.holds(&gateway, "webhook", &event(APP, &pushkey, "$e")).await;
     }
 }

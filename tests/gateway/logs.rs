@@ -56,11 +56,7 @@ impl Played {
 
     #[track_caller]
     fn assert_tells_nothing(&self) {
-        assert!(
-            self.secrets.len() > 20,
-            "the scene has secrets: {:?}",
-            self.secrets
-        );
+        assert!(self.secrets.len() > 20, "the scene has secrets: {:?}", self.secrets);
         for line in self.log.lines() {
             for secret in &self.secrets {
                 assert!(!line.contains(secret), "{secret:?} in {line}");
@@ -74,20 +70,11 @@ fn json_at_level_trace_tells_no_secret() {
     let played = json();
     played.assert_tells_nothing();
     let levels: BTreeMap<String, usize> =
-        played
-            .lines()
-            .iter()
-            .fold(BTreeMap::new(), |mut levels, line| {
-                *levels
-                    .entry(line["level"].as_str().unwrap().to_owned())
-                    .or_default() += 1;
-                levels
-            });
-    assert_eq!(
-        levels.len(),
-        5,
-        "something is said at every level: {levels:?}"
-    );
+        played.lines().iter().fold(BTreeMap::new(), |mut levels, line| {
+            *levels.entry(line["level"].as_str().unwrap().to_owned()).or_default() += 1;
+            levels
+        });
+    assert_eq!(levels.len(), 5, "something is said at every level: {levels:?}");
 }
 
 #[test]
@@ -113,15 +100,8 @@ fn what_a_push_does_is_told_within_its_request() {
     let retry = |line: &&Value| line["message"] == "push not delivered yet, trying again";
     let line = lines.iter().find(retry).expect("a push is repeated");
     let spans = line["spans"].as_array().unwrap();
-    let names: Vec<&str> = spans
-        .iter()
-        .map(|it| it["name"].as_str().unwrap())
-        .collect();
+    let names: Vec<&str> = spans.iter().map(|it| it["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["notify", "push"], "{line}");
     assert!(spans[0]["request_id"].is_string(), "{line}");
-    assert_eq!(
-        spans[1]["pushkey"].as_str().map(str::len),
-        Some(8),
-        "{line}"
-    );
+    assert_eq!(spans[1]["pushkey"].as_str().map(str::len), Some(8), "{line}");
 }

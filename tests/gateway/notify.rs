@@ -24,10 +24,8 @@ const HEX: &str = "convert_device_token_to_hex: false";
 #[tokio::test]
 async fn settled_devices_give_200_with_the_dead_in_order() {
     let puppet = Puppet::new();
-    let gateway = Setup::new()
-        .app("app.log", LOG)
-        .own(puppet.app("app.*", json!({}), false))
-        .start();
+    let gateway =
+        Setup::new().app("app.log", LOG).own(puppet.app("app.*", json!({}), false)).start();
     let devices = [
         ("app.1", "rejected-b"),
         ("app.1", "accepted"),
@@ -89,48 +87,29 @@ async fn the_worst_device_decides_the_answer() {
         (vec![ok, slow, failed, shed, limited, dead], 502),
     ];
     let (gateway, rows) = (&gateway, &rows);
-    let both_ways = rows
-        .iter()
-        .enumerate()
-        .flat_map(|(row, (devices, status))| {
-            let backwards = devices.iter().rev().copied().collect();
-            [devices.clone(), backwards].map(|devices| (row, devices, *status))
+    let both_ways = rows.iter().enumerate().flat_map(|(row, (devices, status))| {
+        let backwards = devices.iter().rev().copied().collect();
+        [devices.clone(), backwards].map(|devices| (row, devices, *status))
+    });
+    let sent = both_ways.enumerate().map(async |(i, (row, devices, status))| {
+        // Nobody but the limited has a limit to fear.
+        let pushkeys = devices.iter().map(|&(app_id, pushkey)| match pushkey {
+            "limited" => (app_id, pushkey.to_owned()),
+            _ => (app_id, format!("{pushkey}-{i}")),
         });
-    let sent = both_ways
-        .enumerate()
-        .map(async |(i, (row, devices, status))| {
-            // Nobody but the limited has a limit to fear.
-            let pushkeys = devices.iter().map(|&(app_id, pushkey)| match pushkey {
-                "limited" => (app_id, pushkey.to_owned()),
-                _ => (app_id, format!("{pushkey}-{i}")),
-            });
-            let pushkeys: Vec<_> = pushkeys.collect();
-            let devices: Vec<_> = pushkeys
-                .iter()
-                .map(|(app, key)| (*app, key.as_str()))
-                .collect();
-            let answer = gateway.notify(&event_to(&devices, "$1")).await;
-            (row, status, answer)
-        });
+        let pushkeys: Vec<_> = pushkeys.collect();
+        let devices: Vec<_> = pushkeys.iter().map(|(app, key)| (*app, key.as_str())).collect();
+        let answer = gateway.notify(&event_to(&devices, "$1")).await;
+        (row, status, answer)
+    });
     for (row, status, answer) in join_all(sent).await {
         let limited = status == 429;
-        answer.assert_error(
-            status,
-            if limited {
-                "M_LIMIT_EXCEEDED"
-            } else {
-                "M_UNKNOWN"
-            },
-        );
+        answer.assert_error(status, if limited { "M_LIMIT_EXCEEDED" } else { "M_UNKNOWN" });
         let json = answer.json();
         assert_eq!(json.get("rejected"), None, "row {row}");
         assert_eq!(json["retry_after_ms"].is_u64(), limited, "row {row}");
         let retry_after = answer.header("retry-after").map(str::parse::<u64>);
-        assert_eq!(
-            retry_after.is_some(),
-            [429, 503].contains(&status),
-            "row {row}"
-        );
+        assert_eq!(retry_after.is_some(), [429, 503].contains(&status), "row {row}");
         assert!(retry_after.is_none_or(|it| (1..=60).contains(&it.unwrap())));
     }
 }
@@ -252,11 +231,7 @@ async fn what_is_on_which_port() {
         let answer = request(port, method, path, b"").await;
         assert_eq!(answer.status, status, "{method} {path}");
         assert_eq!(answer.header("allow"), allow, "{method} {path}");
-        assert_eq!(
-            answer.header("x-request-id").map(str::len),
-            Some(32),
-            "{path}"
-        );
+        assert_eq!(answer.header("x-request-id").map(str::len), Some(32), "{path}");
         if status != 200 {
             answer.assert_error(status, "M_UNRECOGNIZED");
             assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -284,15 +259,9 @@ async fn bodies_that_no_homeserver_sends() {
         (r#"{"notification":{"devices":[null]}}"#, "M_BAD_JSON"),
         (&notification(r#""app_id":"app""#, ""), "M_MISSING_PARAM"),
         (&notification(r#""pushkey":"k""#, ""), "M_MISSING_PARAM"),
-        (
-            &notification(r#""app_id":5,"pushkey":"k""#, ""),
-            "M_BAD_JSON",
-        ),
+        (&notification(r#""app_id":5,"pushkey":"k""#, ""), "M_BAD_JSON"),
     ] {
-        gateway
-            .post(body.as_bytes())
-            .await
-            .assert_error(400, errcode);
+        gateway.post(body.as_bytes()).await.assert_error(400, errcode);
     }
 }
 
@@ -340,10 +309,7 @@ async fn large_bodies_up_to_the_limit() {
     };
     gateway.notify(&padded(LIMIT)).await.assert_rejects(&[]);
     let push = apple.next().await;
-    assert_eq!(
-        (push.status, &push.json["event_id"]),
-        (Some(200), &json!("$large"))
-    );
+    assert_eq!((push.status, &push.json["event_id"]), (Some(200), &json!("$large")));
     assert!(push.body.len() <= 4096, "{}", push.body.len());
 
     let too_large = gateway.notify(&padded(LIMIT + 1)).await;

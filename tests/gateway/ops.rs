@@ -94,14 +94,8 @@ async fn metrics_have_the_promised_names_and_labels() {
             "pushes_total{app=\"app\",provider=\"puppet\",outcome=\"permanent\",reason=\"too_large\"}",
             1,
         ),
-        (
-            "pushes_total{app=\"ios\",provider=\"apns\",outcome=\"accepted\"",
-            1,
-        ),
-        (
-            "pushes_total{app=\"ios\",provider=\"apns\",outcome=\"transient\"",
-            1,
-        ),
+        ("pushes_total{app=\"ios\",provider=\"apns\",outcome=\"accepted\"", 1),
+        ("pushes_total{app=\"ios\",provider=\"apns\",outcome=\"transient\"", 1),
         ("push_duration_seconds_count{app=\"ios\"}", 2),
         ("push_attempts_total{app=\"ios\",result=\"ok\"}", 1),
         ("push_attempts_total{app=\"ios\",result=\"retry\"}", 1),
@@ -133,11 +127,8 @@ async fn credentials_tell_when_they_end() {
     let ends = SystemTime::now() + Duration::from_secs(20 * 24 * 3600);
     let setup = Setup::new();
     let certificate = ClientCertificate::new(&[TOPIC], ends).write(setup.folder());
-    let certified = format!(
-        "type: apns\ncertfile: {}\nendpoint: {}",
-        certificate.display(),
-        apple.url(),
-    );
+    let certified =
+        format!("type: apns\ncertfile: {}\nendpoint: {}", certificate.display(), apple.url());
     let gateway = setup
         .apns("token", &apple, &key, "")
         .app("certificate", &certified)
@@ -154,10 +145,7 @@ async fn credentials_tell_when_they_end() {
         let name = "peregrine_credential_expiry_timestamp_seconds";
         gateway.count(&format!("{name}{labels}")).await
     };
-    assert_eq!(
-        expiry("certificate", "certificate").await,
-        since_epoch(ends)
-    );
+    assert_eq!(expiry("certificate", "certificate").await, since_epoch(ends));
     let now = since_epoch(SystemTime::now());
     for (app, kind) in [("token", "provider_token"), ("account", "access_token")] {
         let end = expiry(app, kind).await;
@@ -180,9 +168,7 @@ fn families(page: &str) -> Families {
             continue;
         }
         let (sample, labels) = line.split_once([' ', '{']).unwrap();
-        let suffix = sample
-            .strip_prefix(name)
-            .expect("samples follow their type");
+        let suffix = sample.strip_prefix(name).expect("samples follow their type");
         let suffixes: &[&str] = match kind {
             "counter" => &["_total"],
             "gauge" => &[""],

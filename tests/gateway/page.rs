@@ -36,57 +36,29 @@ async fn shows_what_happens_and_goes_on_showing_it() {
     let origin = format!("http://{}/", gateway.admin);
     browser.resize(1280, 900, 1.0).await;
     browser.open(&origin).await;
-    browser
-        .until("document.querySelector('#live-word').textContent === 'live'")
-        .await;
-    browser
-        .until("document.querySelectorAll('.app').length === 3")
-        .await;
-    browser
-        .until("document.querySelector('#word').textContent === 'All 3 apps deliver'")
-        .await;
-    assert_eq!(
-        browser
-            .run("return document.querySelectorAll('.app img').length")
-            .await,
-        0
-    );
+    browser.until("document.querySelector('#live-word').textContent === 'live'").await;
+    browser.until("document.querySelectorAll('.app').length === 3").await;
+    browser.until("document.querySelector('#word').textContent === 'All 3 apps deliver'").await;
+    assert_eq!(browser.run("return document.querySelectorAll('.app img').length").await, 0);
 
     // It goes on by itself.
-    gateway
-        .notify(&event("org.example.app", "a-phone", "$1"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("org.example.app", "a-phone", "$1")).await.assert_rejects(&[]);
     browser.until(&format!("{TOTAL} === 1")).await;
-    gateway
-        .notify(&event("org.example.app", "a-phone", "$2"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("org.example.app", "a-phone", "$2")).await.assert_rejects(&[]);
     browser.until(&format!("{TOTAL} === 2")).await;
 
     // A phone that got nothing: the pushkey is hashed in the browser.
     let dead = "rejected-\u{fc}ber";
-    gateway
-        .notify(&event("org.example.app", dead, "$1"))
-        .await
-        .assert_rejects(&[dead]);
+    gateway.notify(&event("org.example.app", dead, "$1")).await.assert_rejects(&[dead]);
     type_into(&browser, "#pushkey", dead).await;
-    browser
-        .until("document.querySelectorAll('#recent tbody tr').length === 1")
-        .await;
-    browser
-        .until("document.querySelector('#answer').textContent.startsWith('Rejected ')")
-        .await;
+    browser.until("document.querySelectorAll('#recent tbody tr').length === 1").await;
+    browser.until("document.querySelector('#answer').textContent.startsWith('Rejected ')").await;
     type_into(&browser, "#pushkey", "never-heard-of").await;
     browser
         .until("document.querySelector('#answer').textContent.startsWith('Nothing was heard')")
         .await;
-    browser
-        .run("document.querySelector('#clear').click()")
-        .await;
-    browser
-        .until("document.querySelectorAll('#recent tbody tr').length === 3")
-        .await;
+    browser.run("document.querySelector('#clear').click()").await;
+    browser.until("document.querySelectorAll('#recent tbody tr').length === 3").await;
 
     // An outage is seen at once.
     for number in 0..3 {
@@ -111,10 +83,7 @@ async fn shows_what_happens_and_goes_on_showing_it() {
     assert!(asked.len() > 5, "{asked:?}");
     for url in asked {
         assert!(url.starts_with(&origin), "{url}");
-        assert!(
-            !url.contains("rejected-") && !url.contains("never"),
-            "{url}"
-        );
+        assert!(!url.contains("rejected-") && !url.contains("never"), "{url}");
     }
     // Plots are drawn, not only placed.
     let ink = "const c = document.querySelector('#all-plot canvas'); \
@@ -126,9 +95,7 @@ async fn shows_what_happens_and_goes_on_showing_it() {
     browser
         .until("document.querySelector('#live-word').textContent.startsWith('disconnected')")
         .await;
-    browser
-        .until("document.body.classList.contains('lost')")
-        .await;
+    browser.until("document.body.classList.contains('lost')").await;
 }
 
 #[tokio::test]
@@ -149,9 +116,7 @@ async fn fits_phones_and_the_night_and_fifty_apps() {
     browser.resize(390, 844, 2.0).await;
     browser.prefer("light").await;
     browser.open(&format!("http://{}/", gateway.admin)).await;
-    browser
-        .until("document.querySelectorAll('.app').length === 50")
-        .await;
+    browser.until("document.querySelectorAll('.app').length === 50").await;
     let paper = "return getComputedStyle(document.body).backgroundColor";
     let light = browser.run(paper).await;
     browser.prefer("dark").await;
@@ -164,18 +129,10 @@ async fn fits_phones_and_the_night_and_fifty_apps() {
     }
     // One of fifty is found by its name, whatever else is shown.
     type_into(&browser, "#find", "APP42").await;
-    browser
-        .until("document.querySelectorAll('.app:not(.hidden)').length === 1")
-        .await;
-    browser
-        .run("document.querySelector('[data-which=look]').click()")
-        .await;
-    browser
-        .until("document.querySelectorAll('.app:not(.hidden)').length === 0")
-        .await;
-    browser
-        .until("!document.querySelector('#no-apps').classList.contains('hidden')")
-        .await;
+    browser.until("document.querySelectorAll('.app:not(.hidden)').length === 1").await;
+    browser.run("document.querySelector('[data-which=look]').click()").await;
+    browser.until("document.querySelectorAll('.app:not(.hidden)').length === 0").await;
+    browser.until("!document.querySelector('#no-apps').classList.contains('hidden')").await;
     let console = browser.log("browser").await;
     assert!(console.is_empty(), "{console:?}");
 }
@@ -192,26 +149,20 @@ async fn picture() {
     let lively = Lively::start();
     browser.resize(1280, 880, 1.25).await;
     browser.prefer("light").await;
-    browser
-        .open(&format!("http://{}/", lively.gateway.admin))
-        .await;
+    browser.open(&format!("http://{}/", lively.gateway.admin)).await;
     let begun = Instant::now();
     lively.go_on_until(begun + long * 2 / 3).await;
     lively.lose_the_partner();
     lively.go_on_until(begun + long).await;
     let circuit = "document.querySelector('#attention').textContent.includes('circuit open')";
     until("the circuit opens", async || {
-        lively
-            .go_on_until(Instant::now() + Duration::from_secs(1))
-            .await;
+        lively.go_on_until(Instant::now() + Duration::from_secs(1)).await;
         (browser.run(&format!("return {circuit}")).await == true).then_some(())
     })
     .await;
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let take = async |file: &str| {
-        lively
-            .go_on_until(Instant::now() + Duration::from_millis(1200))
-            .await;
+        lively.go_on_until(Instant::now() + Duration::from_millis(1200)).await;
         let picture = browser.picture().await;
         fs::write(folder.join(file), &picture).unwrap();
         assert!(picture.len() > 20_000, "{file} is empty");

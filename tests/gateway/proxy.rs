@@ -19,10 +19,7 @@ async fn every_provider_and_the_token_endpoint_are_reached_through_it() {
         .start();
     for app_id in ["app.ios", "app.android"] {
         for event_id in ["$1", "$2"] {
-            gateway
-                .notify(&event(app_id, TOKEN, event_id))
-                .await
-                .assert_rejects(&[]);
+            gateway.notify(&event(app_id, TOKEN, event_id)).await.assert_rejects(&[]);
         }
     }
     let peers = [apple.address(), google.address(), google.oauth().address()];
@@ -66,10 +63,7 @@ async fn the_environments_proxy_has_exceptions() {
         .fcm("app.android", &google, "")
         .start();
     for app_id in ["app.ios", "app.android"] {
-        gateway
-            .notify(&event(app_id, TOKEN, "$e"))
-            .await
-            .assert_rejects(&[]);
+        gateway.notify(&event(app_id, TOKEN, "$e")).await.assert_rejects(&[]);
     }
     let mut expected = [google.address(), google.oauth().address()].map(target);
     expected.sort();
@@ -89,10 +83,7 @@ async fn the_metadata_server_is_never_behind_it() {
         .section(&format!("proxy: {}", proxy.url()))
         .app("app.android", &keys)
         .start();
-    gateway
-        .notify(&event("app.android", TOKEN, "$e"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app.android", TOKEN, "$e")).await.assert_rejects(&[]);
     assert_eq!(proxy.asked(), [target(google.address())]);
     assert_eq!((google.oauth().issued(), google.accepted()), (1, 1));
 }

@@ -95,14 +95,7 @@ impl Puppet {
             *version += u64::from(changes);
             let common: Common = serde_json::from_value(keys.clone()).unwrap();
             let metrics = metrics.app(&pattern, provider);
-            App::new(
-                &pattern,
-                provider,
-                common,
-                puppet.clone(),
-                metrics,
-                *version,
-            )
+            App::new(&pattern, provider, common, puppet.clone(), metrics, *version)
         })
     }
 

@@ -99,10 +99,7 @@ async fn no_push_is_lost_under_load_while_keys_change() {
 
     let (first, last) = ends(&apple);
     let key_id = |push: &Received| jwt_part(push.header("authorization"), 0)["kid"].clone();
-    assert_eq!(
-        (key_id(&first), key_id(&last)),
-        (old.key_id().into(), new.key_id().into())
-    );
+    assert_eq!((key_id(&first), key_id(&last)), (old.key_id().into(), new.key_id().into()));
     let [project, successor] =
         ["project", "successor"].map(|it| format!("push@{it}.iam.gserviceaccount.com"));
     let bought: Vec<_> = google.oauth().received().iter().map(bought_by).collect();

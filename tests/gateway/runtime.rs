@@ -155,18 +155,12 @@ async fn a_push_outlives_the_panic_of_its_actor() {
 async fn a_provider_that_cannot_be_built_takes_nothing_down() {
     let puppet = Puppet::new();
     puppet.cannot_be_built(true);
-    let gateway = Setup::new()
-        .section("runtime: {workers: 2}")
-        .app(OTHER.0, OTHER.1)
-        .puppet(&puppet)
-        .start();
+    let gateway =
+        Setup::new().section("runtime: {workers: 2}").app(OTHER.0, OTHER.1).puppet(&puppet).start();
 
     let not_ready = gateway.until_ready_is(503).await.json();
     assert_eq!(not_ready["reasons"][0]["app"], "app");
-    until("it is tried again", async || {
-        (puppet.failed_builds() > 2).then_some(())
-    })
-    .await;
+    until("it is tried again", async || (puppet.failed_builds() > 2).then_some(())).await;
     let other = gateway.notify(&event(OTHER.0, "key", "$1")).await;
     other.assert_rejects(&[]);
 
@@ -207,9 +201,7 @@ async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
     };
     tokio::join!(drain, meanwhile);
     assert!(
-        tokio::net::TcpStream::connect(gateway.public)
-            .await
-            .is_err(),
+        tokio::net::TcpStream::connect(gateway.public).await.is_err(),
         "nobody listens any more",
     );
 }
@@ -217,10 +209,8 @@ async fn a_drain_finishes_what_is_in_flight_and_takes_nothing_new() {
 #[tokio::test]
 async fn a_drain_waits_for_pushes_of_an_earlier_configuration() {
     let puppet = Puppet::new();
-    let gateway = Setup::new()
-        .app(OTHER.0, OTHER.1)
-        .own(puppet.app("app", json!({}), true))
-        .start();
+    let gateway =
+        Setup::new().app(OTHER.0, OTHER.1).own(puppet.app("app", json!({}), true)).start();
     let in_flight = gateway.begin(&event("app", "held", "$1"));
     puppet.arrivals(1).await;
     reload(&gateway, |yaml| yaml).await.unwrap();
@@ -289,9 +279,7 @@ async fn apps_come_and_go_with_a_reload() {
     let new = async |event_id| gateway.notify(&event("app.new", "key", event_id)).await;
     new("$1").await.assert_rejects(&["key"]);
 
-    reload(&gateway, |yaml| yaml.replace(OTHER.0, "app.*"))
-        .await
-        .unwrap();
+    reload(&gateway, |yaml| yaml.replace(OTHER.0, "app.*")).await.unwrap();
     new("$1").await.assert_rejects(&[]);
     reload(&gateway, |yaml| yaml).await.unwrap();
     new("$1").await.assert_rejects(&["key"]);

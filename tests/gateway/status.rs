@@ -32,9 +32,7 @@ impl TestGateway {
         let status = self.status(&query).await;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let recent = status["recent"].as_array().unwrap().iter();
-        recent
-            .map(|it| (text(&it["outcome"]), text(&it["reason"])))
-            .collect()
+        recent.map(|it| (text(&it["outcome"]), text(&it["reason"]))).collect()
     }
 }
 
@@ -47,43 +45,21 @@ async fn says_what_runs_and_how_full_it_is() {
         .app("log.*", "type: log")
         .start();
     gateway.until_ready_is(200).await;
-    gateway
-        .notify(&event("ios", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
-    gateway
-        .post(b"no json")
-        .await
-        .assert_error(400, "M_NOT_JSON");
+    gateway.notify(&event("ios", TOKEN, "$1")).await.assert_rejects(&[]);
+    gateway.post(b"no json").await.assert_error(400, "M_NOT_JSON");
 
     let status = gateway.status("").await;
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(
-        (&status["workers"], &status["draining"]),
-        (&json!(2), &json!(false))
-    );
-    assert_eq!(
-        (&status["ready"], &status["reasons"]),
-        (&json!(true), &json!([]))
-    );
-    assert_eq!(
-        status["notify"],
-        json!({ "answers": { "200": 1, "400": 1 } })
-    );
+    assert_eq!((&status["workers"], &status["draining"]), (&json!(2), &json!(false)));
+    assert_eq!((&status["ready"], &status["reasons"]), (&json!(true), &json!([])));
+    assert_eq!(status["notify"], json!({ "answers": { "200": 1, "400": 1 } }));
     assert_eq!(status["reloads"], json!({ "ok": 0, "refused": 0 }));
     let tables = &status["tables"];
-    assert_eq!(
-        tables["duplicates"],
-        json!({ "entries": 1, "capacity": 5000 })
-    );
+    assert_eq!(tables["duplicates"], json!({ "entries": 1, "capacity": 5000 }));
     assert_eq!(tables["rejections"]["entries"], 0);
     assert_eq!(tables["rate_limits"]["entries"], 1);
-    let names: Vec<&Value> = status["apps"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| &it["app"])
-        .collect();
+    let names: Vec<&Value> =
+        status["apps"].as_array().unwrap().iter().map(|it| &it["app"]).collect();
     assert_eq!(names, ["ios", "log.*"]);
     let ios = &status["apps"][0];
     for (field, value) in [
@@ -93,10 +69,7 @@ async fn says_what_runs_and_how_full_it_is() {
         ("in_flight", json!(0)),
         ("in_flight_limit", json!(77)),
         ("connections", json!(1)),
-        (
-            "circuit",
-            json!({ "state": "closed", "failures": 0, "seconds_left": null }),
-        ),
+        ("circuit", json!({ "state": "closed", "failures": 0, "seconds_left": null })),
         ("attempts", json!({ "ok": 1, "retry": 0, "error": 0 })),
         ("restarts", json!({ "panic": 0, "wedged": 0, "reload": 0 })),
         ("alarms", json!([])),
@@ -105,11 +78,7 @@ async fn says_what_runs_and_how_full_it_is() {
     }
     let log = &status["apps"][1];
     assert_eq!(log["latency_ms"], json!(null));
-    assert_eq!(
-        log["history"]["p50_ms"],
-        json!([]),
-        "nothing happened there"
-    );
+    assert_eq!(log["history"]["p50_ms"], json!([]), "nothing happened there");
 }
 
 #[tokio::test]
@@ -136,37 +105,21 @@ async fn history_grows_and_is_told_in_parts() {
     let percentile = |name: &str| latency[name].as_f64().unwrap();
     assert!(percentile("p50") <= percentile("p90") && percentile("p90") <= percentile("p99"));
     let length = app["history"]["p99_ms"].as_array().unwrap().len();
-    assert_eq!(
-        app["history"]["per_second"]["rejected"]
-            .as_array()
-            .unwrap()
-            .len(),
-        length
-    );
+    assert_eq!(app["history"]["per_second"]["rejected"].as_array().unwrap().len(), length);
 
     // Only what is new.
-    let last = gateway.status("").await["history"]["last"]
-        .as_u64()
-        .unwrap();
+    let last = gateway.status("").await["history"]["last"].as_u64().unwrap();
     until("another sample was taken", async || {
         let status = gateway.status(&format!("?since={last}")).await;
         let new = status["history"]["last"].as_u64().unwrap() - last;
         let app = &status["apps"][1];
-        assert_eq!(
-            app["history"]["p50_ms"].as_array().unwrap().len() as u64,
-            new
-        );
+        assert_eq!(app["history"]["p50_ms"].as_array().unwrap().len() as u64, new);
         (new > 0).then_some(())
     })
     .await;
     // A number of another process: all there is.
     let status = gateway.status("?since=1000000").await;
-    assert!(
-        !status["apps"][1]["history"]["p50_ms"]
-            .as_array()
-            .unwrap()
-            .is_empty()
-    );
+    assert!(!status["apps"][1]["history"]["p50_ms"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -203,19 +156,14 @@ async fn tells_of_each_outcome_by_the_hash_of_its_pushkey() {
                 ("accepted", ""),
             ][..],
         ),
-        (
-            "rejected-x",
-            &[("rejected_from_memory", ""), ("rejected", "unregistered")],
-        ),
+        ("rejected-x", &[("rejected_from_memory", ""), ("rejected", "unregistered")]),
         ("dropped-x", &[("permanent", "too_large")]),
         ("failed-x", &[("transient", "unavailable")]),
         ("stranger", &[("unknown_app", "")]),
         ("never-seen", &[]),
     ] {
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|&(a, b)| (a.to_owned(), b.to_owned()))
-            .collect();
+        let expected: Vec<_> =
+            expected.iter().map(|&(a, b)| (a.to_owned(), b.to_owned())).collect();
         assert_eq!(gateway.outcomes(pushkey).await, expected, "{pushkey}");
     }
     let status = gateway.status("").await;
@@ -249,22 +197,11 @@ async fn tells_of_each_outcome_by_the_hash_of_its_pushkey() {
     assert_eq!(counted, expected);
     let errors = status["errors"].as_array().unwrap();
     let reasons: Vec<&Value> = errors.iter().map(|it| &it["reason"]).collect();
-    assert_eq!(
-        reasons,
-        ["unavailable", "too_large"],
-        "rejections are no errors"
-    );
+    assert_eq!(reasons, ["unavailable", "too_large"], "rejections are no errors");
 
     // Hashes only, whatever the pushkey.
     let text = status.to_string();
-    for private in [
-        "\"phone",
-        "rejected-x",
-        "stranger",
-        "nobody's",
-        "$1",
-        "!room",
-    ] {
+    for private in ["\"phone", "rejected-x", "stranger", "nobody's", "$1", "!room"] {
         assert!(!text.contains(private), "{private}: {text}");
     }
 }
@@ -276,10 +213,7 @@ async fn a_push_under_way_is_in_flight_and_a_drain_is_seen() {
     let held = gateway.begin(&event("app", "held", "$1"));
     puppet.arrivals(1).await;
     let status = gateway.status("").await;
-    assert_eq!(
-        (&status["apps"][1]["in_flight"], &status["unsettled"]),
-        (&json!(1), &json!(1))
-    );
+    assert_eq!((&status["apps"][1]["in_flight"], &status["unsettled"]), (&json!(1), &json!(1)));
     let drain = gateway.drain();
     let watch = async {
         let draining = until("the drain is seen", async || {
@@ -314,20 +248,10 @@ async fn is_for_operators_alone_and_takes_no_nonsense() {
         assert!(get.header("x-request-id").is_some());
     }
     let page = gateway.admin("/").await;
-    assert_eq!(
-        page.header("content-type"),
-        Some("text/html; charset=utf-8")
-    );
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").unwrap();
-    assert!(
-        policy.starts_with("default-src 'none'; style-src 'sha256-"),
-        "{policy}"
-    );
-    for query in [
-        "since=yesterday",
-        "pushkey_hash=xyz",
-        "pushkey_hash=a-pushkey-by-mistake",
-    ] {
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    for query in ["since=yesterday", "pushkey_hash=xyz", "pushkey_hash=a-pushkey-by-mistake"] {
         let answer = gateway.admin(&format!("/status.json?{query}")).await;
         answer.assert_error(400, "M_INVALID_PARAM");
         assert!(!answer.text.contains("by-mistake"), "{answer:?}");

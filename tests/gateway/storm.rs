@@ -61,10 +61,7 @@ async fn every_event_arrives_and_twice_only_what_nobody_could_know() {
     let mut progress = settled.subscribe();
     let mut at = async |percent: usize| {
         let enough = devices.len() * EVENTS * percent / 100;
-        progress
-            .wait_for(|&settled| settled >= enough)
-            .await
-            .unwrap();
+        progress.wait_for(|&settled| settled >= enough).await.unwrap();
     };
 
     at(15).await;
@@ -73,17 +70,12 @@ async fn every_event_arrives_and_twice_only_what_nobody_could_know() {
     at(30).await;
     // Both lanes are swapped, with pushes in their hands.
     let yaml = gateway.setup().yaml();
-    gateway
-        .reload(&yaml.replace("room: no", "room: yes"))
-        .await
-        .unwrap();
+    gateway.reload(&yaml.replace("room: no", "room: yes")).await.unwrap();
     at(45).await;
     apple.goaway();
     google.goaway();
     at(60).await;
-    let fallen = gateway
-        .count("peregrine_actor_restarts_total{app=\"app.shaky\"")
-        .await;
+    let fallen = gateway.count("peregrine_actor_restarts_total{app=\"app.shaky\"").await;
     assert!(fallen > 0, "an actor fell");
     assert!(gateway.drain().await, "everything in flight was settled");
     let before = [apple.connections_opened(), google.connections_opened()];
@@ -132,11 +124,7 @@ fn a_device(number: usize) -> Device {
         return Device::new("app.apns", number, pushkey, token);
     }
     let pushkey = format!("token:{number}");
-    let app_id = if number < apns + fcm {
-        "app.fcm"
-    } else {
-        "app.shaky"
-    };
+    let app_id = if number < apns + fcm { "app.fcm" } else { "app.shaky" };
     Device::new(app_id, number, pushkey.clone(), pushkey)
 }
 
@@ -164,10 +152,8 @@ impl Twice {
         connections_before: usize,
         reports: &Reports,
     ) {
-        let by_token: HashMap<&str, &Report> = reports
-            .iter()
-            .map(|(device, report)| (&*device.token, report))
-            .collect();
+        let by_token: HashMap<&str, &Report> =
+            reports.iter().map(|(device, report)| (&*device.token, report)).collect();
         let before = connections_before as u64;
         // The connection of the last time an event was accepted.
         let mut accepted: HashMap<(String, String), u64> = HashMap::new();

@@ -97,10 +97,7 @@ async fn the_operators_switches_count() {
     let notification = |event_id| with(push(&to, event_id, &Value::Null), &content);
 
     let gateway = setup("event_id_only: true\nsend_badge_counts: false").start();
-    gateway
-        .notify(&notification("$1"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&notification("$1")).await.assert_rejects(&[]);
     let ids = &server.next().await.json["notification"];
     for (key, is_there) in [
         ("event_id", true),
@@ -119,10 +116,7 @@ async fn the_operators_switches_count() {
     assert_eq!(server.count(), 1, "nothing is left to tell");
 
     let gateway = setup("").start();
-    gateway
-        .notify(&badge(APP, &to.url, 3))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&badge(APP, &to.url, 3)).await.assert_rejects(&[]);
     let counts = server.next().await.json["notification"]["counts"].take();
     assert_eq!(counts, json!({ "unread": 3 }));
     let own_badge = json!({ "org.matrix.msc4076.disable_badge_count": true });
@@ -163,10 +157,7 @@ async fn an_endpoint_that_can_never_work_is_rejected_as_it_was_given() {
     let spelled = good.url.replace("https://localhost", "HTTPS://LocalHost");
     let mut notification = push(&good, "$e", &Value::Null);
     notification["notification"]["devices"][0]["pushkey"] = json!(spelled);
-    gateway
-        .notify(&notification)
-        .await
-        .assert_rejects(&[&spelled]);
+    gateway.notify(&notification).await.assert_rejects(&[&spelled]);
 }
 
 async fn discover(gateway: &TestGateway) -> (u16, Value) {

@@ -80,18 +80,10 @@ fn it_is_not_patted_while_a_worker_thread_is_wedged() {
     let mut orders = gateway.0.stdin.take().unwrap();
     let lines = BufReader::new(gateway.0.stderr.take().unwrap()).lines();
     let (say, said) = channel();
-    thread::spawn(move || {
-        lines
-            .map_while(Result::ok)
-            .try_for_each(|line| say.send(line))
-    });
+    thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| say.send(line)));
     let says = |words: &str| {
         let never = |_| panic!("never said {words:?}");
-        while !said
-            .recv_timeout(PATIENCE)
-            .unwrap_or_else(never)
-            .contains(words)
-        {}
+        while !said.recv_timeout(PATIENCE).unwrap_or_else(never).contains(words) {}
     };
     while !systemd.hears_a_pat() {}
 
@@ -113,17 +105,13 @@ fn it_is_not_patted_while_a_worker_thread_is_wedged() {
 fn serve() {
     let env = |_: &str| None;
     let _telemetry = telemetry::start(&LogConfig::default(), &MetricsConfig::default(), &env);
-    let setup = Setup::new()
-        .section("runtime: {workers: 2}")
-        .app("log", "type: log");
+    let setup = Setup::new().section("runtime: {workers: 2}").app("log", "type: log");
     let file = setup.folder().join("config.yaml");
     fs::write(&file, setup.yaml()).unwrap();
     let metrics = Metrics::new();
     let mut config = config::load(&file, &env, &metrics).unwrap().config;
     let puppet = Puppet::new();
-    config
-        .apps
-        .push(puppet.app("app", json!({}), false)(&metrics));
+    config.apps.push(puppet.app("app", json!({}), false)(&metrics));
     actix_rt::System::new().block_on(async {
         let gateway = Gateway::start(config, metrics).unwrap();
         let public = gateway.public_addresses()[0].parse().unwrap();

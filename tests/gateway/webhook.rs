@@ -55,10 +55,7 @@ async fn plain_http_and_no_secret_are_the_operators_business() {
     let url = hook.hook().replace("https://localhost", "http://127.0.0.1");
     let keys = format!("type: webhook\nurl: {url}");
     let gateway = Setup::new().app(APP, &keys).start();
-    gateway
-        .notify(&event(APP, KEY, "$e"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event(APP, KEY, "$e")).await.assert_rejects(&[]);
     assert_eq!(hook.next().await.header("x-peregrine-signature"), "");
 }
 
@@ -67,19 +64,13 @@ async fn the_operators_switches_count() {
     let hook = Webhook::start(&Options::default());
     let gateway = setup(&hook, "event_id_only: true\nsend_badge_counts: false").start();
     let full = json!({ "type": "m.room.message", "content": { "body": "secret" } });
-    gateway
-        .notify(&with(event(APP, KEY, "$e"), &full))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&with(event(APP, KEY, "$e"), &full)).await.assert_rejects(&[]);
     let expected = json!({ "notification": {
         "event_id": "$e", "room_id": "!room:example.org", "prio": "high",
         "devices": [{ "app_id": APP, "pushkey": KEY, "pushkey_ts": 1_700_000_000 }],
     }});
     assert_eq!(hook.next().await.json, expected);
-    gateway
-        .notify(&badge(APP, KEY, 3))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&badge(APP, KEY, 3)).await.assert_rejects(&[]);
     assert_eq!(hook.count(), 1, "nothing is left to tell");
 }
 
@@ -91,10 +82,7 @@ async fn a_wrong_secret_is_the_operators_mistake_until_it_is_mended() {
     fs::write(&file, "another\n").unwrap();
     let gateway = setup.start();
     let notification = event(APP, KEY, "$e");
-    gateway
-        .notify(&notification)
-        .await
-        .assert_error(502, "M_UNKNOWN");
+    gateway.notify(&notification).await.assert_error(502, "M_UNKNOWN");
     assert_eq!(gateway.alarms(APP, "unauthorized").await, 1);
     assert_eq!(hook.count(), 1, "not repeated within the request");
 
@@ -138,15 +126,8 @@ async fn devices_are_posted_one_by_one() {
     let body = crate::helpers::event_to(&[(APP, "a"), (APP, "b")], "$e");
     hook.for_token("b").always(Answer::status(410));
     gateway.notify(&body).await.assert_rejects(&["b"]);
-    let posted: Vec<Value> = hook
-        .received()
-        .iter_mut()
-        .map(|it| it.json["notification"]["devices"].take())
-        .collect();
-    assert!(
-        posted
-            .iter()
-            .all(|devices| devices.as_array().unwrap().len() == 1)
-    );
+    let posted: Vec<Value> =
+        hook.received().iter_mut().map(|it| it.json["notification"]["devices"].take()).collect();
+    assert!(posted.iter().all(|devices| devices.as_array().unwrap().len() == 1));
     assert_eq!((hook.accepted_for("a"), hook.accepted_for("b")), (1, 0));
 }

@@ -38,17 +38,10 @@ async fn an_event_reaches_the_browser_in_both_protocols() {
                 "session_id": "7", "room_id": "!room:example.org", "event_id": "$e", "unread": 2,
             });
             assert_eq!(push.json, expected);
-            assert_eq!(
-                (push.header("ttl"), push.header("urgency")),
-                ("900", "normal")
-            );
+            assert_eq!((push.header("ttl"), push.header("urgency")), ("900", "normal"));
             assert_eq!(push.header("topic").len(), 32);
         }
-        assert_eq!(
-            service.vapid_tokens().len(),
-            1,
-            "one token for each push service"
-        );
+        assert_eq!(service.vapid_tokens().len(), 1, "one token for each push service");
         assert_eq!(service.connections_open(), 1, "connections are shared");
     }
 }
@@ -56,9 +49,7 @@ async fn an_event_reaches_the_browser_in_both_protocols() {
 #[tokio::test]
 async fn content_is_told_and_shortened() {
     let service = WebPush::start(&Options::default());
-    let gateway = Setup::new()
-        .webpush(APP, &format!("{PRIVATE}\nttl: 60"))
-        .start();
+    let gateway = Setup::new().webpush(APP, &format!("{PRIVATE}\nttl: 60")).start();
     let to = service.subscribe();
     let content = json!({
         "type": "m.room.message", "sender": "@a:example.org", "prio": "low",
@@ -80,9 +71,7 @@ async fn a_client_may_want_events_only() {
     let gateway = Setup::new().webpush(APP, PRIVATE).start();
     let to = service.subscribe();
     let counts = |data| addressed(badge(APP, &to.p256dh, 3), to.data(), &data);
-    let answer = gateway
-        .notify(&counts(json!({ "events_only": true })))
-        .await;
+    let answer = gateway.notify(&counts(json!({ "events_only": true }))).await;
     answer.assert_rejects(&[]);
     assert_eq!(service.count(), 0);
     gateway.notify(&counts(json!({}))).await.assert_rejects(&[]);
@@ -109,10 +98,7 @@ async fn a_subscription_that_can_never_work_is_rejected() {
         let mut notification = push(&good, "$e", data);
         notification["notification"]["devices"][0]["pushkey"] = json!(pushkey);
         notification["notification"]["devices"][0]["pushkey_ts"] = json!(1_700_000_000 + number);
-        gateway
-            .notify(&notification)
-            .await
-            .assert_rejects(&[&pushkey]);
+        gateway.notify(&notification).await.assert_rejects(&[&pushkey]);
     }
     assert_eq!(service.connections_opened(), 0);
 }

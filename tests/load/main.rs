@@ -14,19 +14,10 @@ use tempfile::TempDir;
 fn report(arguments: &str) -> Value {
     let out = TempDir::new().unwrap();
     let folder = out.path().to_str().unwrap();
-    let usual = [
-        "--gateway",
-        env!("CARGO_BIN_EXE_peregrine"),
-        "--out",
-        folder,
-    ];
+    let usual = ["--gateway", env!("CARGO_BIN_EXE_peregrine"), "--out", folder];
     let short = ["--warmup", "0.1", "--commit", "of a test", "--rounds", "1"];
     let arguments: Vec<&str> = arguments.split(' ').collect();
-    let words = ["loadtest"]
-        .iter()
-        .chain(&arguments)
-        .chain(&usual)
-        .chain(&short);
+    let words = ["loadtest"].iter().chain(&arguments).chain(&usual).chain(&short);
     let outcome = driver::run(&Options::parse_from(words)).unwrap();
 
     let name = arguments[0];
@@ -42,11 +33,7 @@ fn report(arguments: &str) -> Value {
     let [sent, delivered, badges] =
         ["sent", "delivered", "badges_sent"].map(|key| report["truth"][key].as_u64().unwrap());
     assert!(delivered > 0);
-    assert!(
-        outcome
-            .text
-            .contains(&format!("{sent} sent, {delivered} delivered"))
-    );
+    assert!(outcome.text.contains(&format!("{sent} sent, {delivered} delivered")));
     // With nothing failing, every event that was sent arrived.
     let failed = report["truth"]["failed"].as_u64().unwrap();
     if failed == 0 && !arguments.contains(&"--entries") {
@@ -60,10 +47,7 @@ fn report(arguments: &str) -> Value {
 /// Returns the names of a run's phases.
 fn phases(report: &Value) -> Vec<&str> {
     let phases = report["runs"][0]["timeline"]["phases"].as_array().unwrap();
-    phases
-        .iter()
-        .map(|phase| phase["name"].as_str().unwrap())
-        .collect()
+    phases.iter().map(|phase| phase["name"].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -79,14 +63,7 @@ fn apns() {
 fn fcm_over_many_apps() {
     let report = report("fcm --seconds 0.4 --connections 8 --apps 20 --busy-apps 4");
     assert!(report["truth"]["connections"].as_u64().unwrap() <= 4);
-    assert_eq!(
-        report["runs"][0]["config"]
-            .as_str()
-            .unwrap()
-            .matches("type: fcm")
-            .count(),
-        20
-    );
+    assert_eq!(report["runs"][0]["config"].as_str().unwrap().matches("type: fcm").count(), 20);
 }
 
 #[test]
@@ -103,10 +80,7 @@ fn unifiedpush() {
 fn mixed() {
     let report = report("mixed --seconds 0.6 --connections 8 --apps 2");
     let groups = &report["runs"][0]["timeline"]["groups"];
-    assert_eq!(
-        *groups,
-        serde_json::json!(["apns", "fcm", "webpush", "unifiedpush"])
-    );
+    assert_eq!(*groups, serde_json::json!(["apns", "fcm", "webpush", "unifiedpush"]));
     assert!(report["truth"]["badges_sent"].as_u64().unwrap() > 0);
 }
 
@@ -121,16 +95,8 @@ fn latency() {
 #[test]
 fn outage() {
     let report = report("outage --seconds 0.6 --connections 10 --apps 2 --rate 50 --repeat-ms 50");
-    let expected = [
-        "warm-up",
-        "calm",
-        "stalled",
-        "throttled",
-        "dead",
-        "returning",
-        "returned",
-        "the rest",
-    ];
+    let expected =
+        ["warm-up", "calm", "stalled", "throttled", "dead", "returning", "returned", "the rest"];
     assert_eq!(phases(&report), expected);
     // What failed was repeated until it arrived.
     let truth = &report["truth"];
@@ -157,12 +123,8 @@ fn soak() {
 #[test]
 fn scale() {
     let report = report("scale --workers 2 --seconds 0.3 --connections 8");
-    let names: Vec<&Value> = report["runs"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| &it["name"])
-        .collect();
+    let names: Vec<&Value> =
+        report["runs"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
     assert_eq!(names, ["1 worker(s)", "2 worker(s)"]);
 }
 
@@ -176,12 +138,7 @@ fn ratios() {
 fn tune() {
     let report = report("tune --workers 1 --seconds 0.1 --connections 16 --latency-ms 5");
     let yaml = report["advice"]["yaml"].as_str().unwrap();
-    for key in [
-        "workers:",
-        "inflight_request_limit:",
-        "pool: {actors:",
-        "connections:",
-    ] {
+    for key in ["workers:", "inflight_request_limit:", "pool: {actors:", "connections:"] {
         assert!(yaml.contains(key), "{yaml}");
     }
 }

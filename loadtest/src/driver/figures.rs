@@ -13,11 +13,7 @@ pub(crate) fn float(count: u64) -> f64 {
 
 /// Returns `dividend / divisor`, or zero where that has no meaning.
 pub(crate) fn ratio(dividend: f64, divisor: f64) -> f64 {
-    if divisor > 0.0 {
-        dividend / divisor
-    } else {
-        0.0
-    }
+    if divisor > 0.0 { dividend / divisor } else { 0.0 }
 }
 
 /// Returns the middle one of some figures.
@@ -51,11 +47,7 @@ impl Latency {
             p90: at(0.9),
             p99: at(0.99),
             p999: at(0.999),
-            max: millis(if histogram.is_empty() {
-                0
-            } else {
-                histogram.max()
-            }),
+            max: millis(if histogram.is_empty() { 0 } else { histogram.max() }),
         }
     }
 }
@@ -81,19 +73,11 @@ pub(crate) fn bars(histogram: &Histogram<u64>) -> Vec<Bar> {
             edge *= step;
             if let Some(last) = bars.last().map(|bar| bar.to) {
                 let to = edge * step / 1000.0;
-                bars.push(Bar {
-                    from: last,
-                    to,
-                    count: 0,
-                });
+                bars.push(Bar { from: last, to, count: 0 });
             }
         }
         if bars.is_empty() {
-            bars.push(Bar {
-                from: edge / 1000.0,
-                to: edge * step / 1000.0,
-                count: 0,
-            });
+            bars.push(Bar { from: edge / 1000.0, to: edge * step / 1000.0, count: 0 });
         }
         if let Some(bar) = bars.last_mut() {
             bar.count += value.count_at_value();
@@ -120,10 +104,7 @@ mod tests {
         }
         let bars = bars(&of);
         assert_eq!(bars.iter().map(|bar| bar.count).sum::<u64>(), 5);
-        assert!(
-            bars.windows(2)
-                .all(|two| (two[0].to - two[1].from).abs() < 1e-9)
-        );
+        assert!(bars.windows(2).all(|two| (two[0].to - two[1].from).abs() < 1e-9));
         assert!(bars[0].from <= 0.001 && bars.last().unwrap().to >= 20.0);
         assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
         assert!((median(&[4.0, 1.0]) - 2.5).abs() < 1e-9);

@@ -58,8 +58,5 @@ pub fn run(options: &Options) -> io::Result<Outcome> {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{:<21}{}", "report", file.display());
     }
-    Ok(Outcome {
-        text,
-        good: report.is_good(),
-    })
+    Ok(Outcome { text, good: report.is_good() })
 }

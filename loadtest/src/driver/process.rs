@@ -33,14 +33,10 @@ impl Process {
             command.env_remove(name);
         }
         let stdin = input.map_or_else(Stdio::null, |_| Stdio::piped());
-        let child = command
-            .stdin(stdin)
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(|error| {
-                let program = command.get_program().display();
-                io::Error::new(error.kind(), format!("cannot start {program}: {error}"))
-            })?;
+        let child = command.stdin(stdin).stdout(Stdio::null()).spawn().map_err(|error| {
+            let program = command.get_program().display();
+            io::Error::new(error.kind(), format!("cannot start {program}: {error}"))
+        })?;
         let mut process = Self(child);
         if let (Some(input), Some(mut stdin)) = (input, process.0.stdin.take()) {
             stdin.write_all(input.as_bytes())?;

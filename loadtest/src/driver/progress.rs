@@ -44,9 +44,7 @@ impl Progress {
             return;
         }
         let filled = (0..BAR).filter(|&at| share(at) < done).count();
-        let bar: String = (0..BAR)
-            .map(|at| if at < filled { '█' } else { '░' })
-            .collect();
+        let bar: String = (0..BAR).map(|at| if at < filled { '█' } else { '░' }).collect();
         let p99 = sample.latency.iter().flatten().map(|it| it.p99);
         let p99 = p99.fold(0.0, f64::max);
         self.say(&format!(

@@ -33,12 +33,7 @@ pub(crate) fn process_waited(pid: u32) -> Duration {
         let nanos = stat.split_ascii_whitespace().nth(1)?.parse().ok()?;
         Some(Duration::from_nanos(nanos))
     };
-    tasks
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(waited)
-        .sum()
+    tasks.into_iter().flatten().flatten().filter_map(waited).sum()
 }
 
 /// Returns the resident memory of a process in KiB.
@@ -62,30 +57,21 @@ impl OwnCpu {
     /// Asks the kernel. Threads that have ended are no longer counted.
     pub(crate) fn now() -> Self {
         let mut sums: HashMap<bool, Duration> = HashMap::new();
-        for task in fs::read_dir("/proc/self/task")
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
+        for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
             let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
             let is_peer = name.starts_with("simulated");
             *sums.entry(is_peer).or_default() +=
                 cpu_time(&task.path().join("stat")).unwrap_or_default();
         }
         let sum = |is_peer| sums.get(&is_peer).copied().unwrap_or_default();
-        Self {
-            clients: sum(false),
-            peers: sum(true),
-        }
+        Self { clients: sum(false), peers: sum(true) }
     }
 }
 
 /// Returns how many files the process may have open: each connection is one.
 pub(crate) fn open_files_limit() -> usize {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"));
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft = line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok());
     soft.unwrap_or(usize::MAX)
 }

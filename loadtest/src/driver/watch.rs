@@ -208,11 +208,8 @@ impl<'a> Watch<'a> {
         let peers = seconds(to.own.peers.saturating_sub(from.own.peers));
         let pushes = to.arrived.saturating_sub(from.arrived);
         let settled = all.delivered + all.rejected;
-        let mut failed: BTreeMap<String, u64> = all
-            .refused
-            .iter()
-            .map(|(status, times)| (status.to_string(), *times))
-            .collect();
+        let mut failed: BTreeMap<String, u64> =
+            all.refused.iter().map(|(status, times)| (status.to_string(), *times)).collect();
         if all.broken > 0 {
             failed.insert("broken".to_owned(), all.broken);
         }
@@ -232,11 +229,7 @@ impl<'a> Watch<'a> {
             client_cores: ratio(clients, lasted),
             peer_cores: ratio(peers, lasted),
             resident_mib,
-            latency: total
-                .groups
-                .iter()
-                .map(|group| Latency::of(&group.latency))
-                .collect(),
+            latency: total.groups.iter().map(|group| Latency::of(&group.latency)).collect(),
             refusal: Latency::of(&all.refusal),
             lateness: Latency::of(&total.lateness),
         }

@@ -70,10 +70,7 @@ impl Answer {
     /// If `status` is not an HTTP status.
     #[must_use]
     pub fn new(status: u16, reason: &str) -> Self {
-        Self {
-            reason: Some(reason.to_owned()),
-            ..Self::status(status)
-        }
+        Self { reason: Some(reason.to_owned()), ..Self::status(status) }
     }
 
     /// Answers `status` with what the provider sends when it gives no reason of its own.
@@ -96,9 +93,7 @@ impl Answer {
     #[must_use]
     pub fn html(status: u16) -> Self {
         let page = format!("<!DOCTYPE html>\n<html lang=en>\n<title>Error {status}</title>\n");
-        Self::status(status)
-            .header("content-type", "text/html; charset=UTF-8")
-            .body(page)
+        Self::status(status).header("content-type", "text/html; charset=UTF-8").body(page)
     }
 
     /// Never answers; ends when the client gives the stream up.

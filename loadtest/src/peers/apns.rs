@@ -101,11 +101,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         // "1 until the first request with a valid token succeeded", then about 1000.
-        Self {
-            keys: Vec::new(),
-            first_streams: 1,
-            max_streams: 1000,
-        }
+        Self { keys: Vec::new(), first_streams: 1, max_streams: 1000 }
     }
 }
 
@@ -145,12 +141,7 @@ impl Apns {
             first_streams: options.first_streams,
         });
         let tls = pki::acceptor(&[b"h2"], ClientCertificates::Asked);
-        let peer = thread::start(
-            Arc::clone(&rules),
-            tls,
-            Protocol::Http2,
-            options.max_streams,
-        );
+        let peer = thread::start(Arc::clone(&rules), tls, Protocol::Http2, options.max_streams);
         Self { peer, rules }
     }
 
@@ -168,8 +159,7 @@ impl Apns {
     /// Answers every push to this device token with 410 `Unregistered`, since `timestamp`
     /// (milliseconds since the epoch).
     pub fn unregister(&self, token: &str, timestamp: u64) {
-        self.for_token(token)
-            .always(Answer::new(410, "Unregistered").timestamp(timestamp));
+        self.for_token(token).always(Answer::new(410, "Unregistered").timestamp(timestamp));
     }
 }
 
@@ -206,11 +196,7 @@ impl Service for Rules {
     }
 
     fn judge<'r>(&self, provider: &mut Provider, request: &'r Request<Bytes>) -> Judged<'r> {
-        let token = request
-            .uri()
-            .path()
-            .strip_prefix(validate::PATH)
-            .unwrap_or_default();
+        let token = request.uri().path().strip_prefix(validate::PATH).unwrap_or_default();
         let payload = serde_json::from_slice::<Payload>(request.body());
         let refusal = validate::request(request)
             .and_then(|()| self.issuers.authorise(provider, request.headers()))
@@ -219,9 +205,7 @@ impl Service for Rules {
         Judged {
             token: token.into(),
             event_id: payload.ok().and_then(|payload| payload.event_id),
-            refusal: refusal
-                .err()
-                .map(|(status, reason)| Answer::new(status, reason)),
+            refusal: refusal.err().map(|(status, reason)| Answer::new(status, reason)),
             content: None,
         }
     }

@@ -47,11 +47,7 @@ impl Options {
     /// Serves one Firebase project.
     #[must_use]
     pub fn new(project: &str) -> Self {
-        Self {
-            project: project.to_owned(),
-            oauth: None,
-            max_streams: MAX_STREAMS,
-        }
+        Self { project: project.to_owned(), oauth: None, max_streams: MAX_STREAMS }
     }
 
     /// Takes the tokens of a simulated OAuth that runs already, instead of starting one.
@@ -135,9 +131,7 @@ impl Rules {
         if path == self.path && request.method() == Method::POST {
             return None;
         }
-        let project = path
-            .strip_prefix("/v1/projects/")
-            .and_then(|it| it.split_once('/'));
+        let project = path.strip_prefix("/v1/projects/").and_then(|it| it.split_once('/'));
         Some(match project {
             Some((project, "messages:send")) if project != self.project => {
                 error(404, usual_message(StatusCode::NOT_FOUND), &json!([])).reason("NOT_FOUND")
@@ -182,9 +176,8 @@ impl Service for Rules {
         let body = body.unwrap_or_default();
         let message = &body["message"];
         let text = |value: &Value| value.as_str().map(|text| Cow::Owned(text.to_owned()));
-        let target = ["fid", "token", "topic", "condition"]
-            .iter()
-            .find_map(|it| text(&message[it]));
+        let target =
+            ["fid", "token", "topic", "condition"].iter().find_map(|it| text(&message[it]));
         let event_id = || {
             text(&message["data"]["event_id"])
                 .or_else(|| text(&message["android"]["data"]["event_id"]))
@@ -192,11 +185,7 @@ impl Service for Rules {
         Judged {
             token: target.unwrap_or_default(),
             // A dry run delivers nothing, so it doubles nothing.
-            event_id: if validate::only(&body) {
-                None
-            } else {
-                event_id()
-            },
+            event_id: if validate::only(&body) { None } else { event_id() },
             refusal,
             content: None,
         }

@@ -23,9 +23,7 @@ pub(super) async fn serve<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     line: Arc<Line<S::Connection>>,
     orders: &mut mpsc::UnboundedReceiver<Command>,
 ) -> io::Result<()> {
-    obeying(orders, exchanges(server, io, &line))
-        .await
-        .unwrap_or(Ok(()))
+    obeying(orders, exchanges(server, io, &line)).await.unwrap_or(Ok(()))
 }
 
 async fn exchanges<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
@@ -45,12 +43,7 @@ async fn exchanges<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
             read_more(&mut io, &mut buffer).await?;
         }
         let request = request.map(|()| buffer.split_to(body_length).freeze());
-        let Decision {
-            act,
-            response,
-            delay,
-            ..
-        } = server.decide(line, &request, 0);
+        let Decision { act, response, delay, .. } = server.decide(line, &request, 0);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }

@@ -151,12 +151,7 @@ impl<S: Service> Driver<S> {
             Order::Streams(_) if self.unproven => {}
             Order::Streams(streams) => self.allow(*streams),
             Order::GoAway => self.leave(self.newest, Reason::NO_ERROR, b"", false),
-            Order::Leave {
-                last_stream,
-                code,
-                debug,
-                abrupt,
-            } => {
+            Order::Leave { last_stream, code, debug, abrupt } => {
                 self.leave(*last_stream, *code, debug, *abrupt);
             }
         }
@@ -171,11 +166,7 @@ impl<S: Service> Driver<S> {
 
     fn leave(&mut self, last_stream: u32, code: Reason, debug: &[u8], abrupt: bool) {
         // A second GOAWAY must not name a later stream (RFC 9113, section 6.8).
-        let last = self
-            .streams
-            .last
-            .fetch_min(last_stream, Ordering::Relaxed)
-            .min(last_stream);
+        let last = self.streams.last.fetch_min(last_stream, Ordering::Relaxed).min(last_stream);
         self.control.goaway(last, code, debug, abrupt);
         match self.phase {
             Phase::Ending(_) => {}
@@ -204,10 +195,7 @@ impl<S: Service> Driver<S> {
             tokio::task::yield_now().await;
         }
         if self.streams.open() >= self.limit {
-            self.server
-                .shared
-                .streams_refused
-                .fetch_add(1, Ordering::Relaxed);
+            self.server.shared.streams_refused.fetch_add(1, Ordering::Relaxed);
             respond.send_reset(Reason::REFUSED_STREAM);
             return true;
         }

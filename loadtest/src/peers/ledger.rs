@@ -125,11 +125,7 @@ impl Bits {
 
     fn count_without(&self, other: &Self) -> u64 {
         let others = other.0.iter().copied().chain(std::iter::repeat(0));
-        self.0
-            .iter()
-            .zip(others)
-            .map(|(bits, other)| u64::from((bits & !other).count_ones()))
-            .sum()
+        self.0.iter().zip(others).map(|(bits, other)| u64::from((bits & !other).count_ones())).sum()
     }
 }
 
@@ -165,13 +161,7 @@ mod tests {
         for number in [0, 1, 64, 300] {
             ledger.promise(number);
         }
-        let truth = Truth {
-            arrived: 3,
-            promised: 4,
-            lost: 2,
-            doubled: 1,
-            without_id: 2,
-        };
+        let truth = Truth { arrived: 3, promised: 4, lost: 2, doubled: 1, without_id: 2 };
         assert_eq!(ledger.truth(), truth);
     }
 }

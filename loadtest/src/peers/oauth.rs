@@ -109,10 +109,7 @@ impl OAuth {
 
     /// Returns whether a token was issued here and is still good.
     pub(super) fn is_good(&self, token: &str) -> bool {
-        self.rules
-            .issued()
-            .get(token)
-            .is_some_and(|until| *until > Instant::now())
+        self.rules.issued().get(token).is_some_and(|until| *until > Instant::now())
     }
 }
 
@@ -160,8 +157,7 @@ impl Rules {
     fn issue(&self) -> (String, u64) {
         let token = format!("ya29.{}", Uuid::new_v4().simple());
         let seconds = self.expires_in.load(Ordering::Relaxed);
-        self.issued()
-            .insert(token.clone(), Instant::now() + Duration::from_secs(seconds));
+        self.issued().insert(token.clone(), Instant::now() + Duration::from_secs(seconds));
         self.count.fetch_add(1, Ordering::Relaxed);
         (token, seconds)
     }
@@ -170,11 +166,7 @@ impl Rules {
     fn token(&self) -> String {
         let (token, seconds) = self.issue();
         let as_text = self.expires_in_as_text.load(Ordering::Relaxed);
-        let expires_in = if as_text {
-            json!(seconds.to_string())
-        } else {
-            json!(seconds)
-        };
+        let expires_in = if as_text { json!(seconds.to_string()) } else { json!(seconds) };
         json!({"access_token": token, "expires_in": expires_in, "token_type": "Bearer"}).to_string()
     }
 }
@@ -192,20 +184,15 @@ impl Service for Rules {
                 .map(|(error, description)| Answer::new(400, error).message(description)),
             (METADATA_PATH, &Method::GET) => {
                 // Proof that the request was not made by way of a browser or a proxy.
-                let flavoured = request
-                    .headers()
-                    .get("metadata-flavor")
-                    .is_some_and(|it| it == "Google")
-                    && !request.headers().contains_key("x-forwarded-for");
+                let flavoured =
+                    request.headers().get("metadata-flavor").is_some_and(|it| it == "Google")
+                        && !request.headers().contains_key("x-forwarded-for");
                 (!flavoured).then(|| Answer::html(403))
             }
             (TOKEN_PATH | METADATA_PATH, _) => Some(Answer::html(405)),
             _ => Some(Answer::html(404)),
         };
-        Judged {
-            refusal,
-            ..Judged::default()
-        }
+        Judged { refusal, ..Judged::default() }
     }
 
     fn render(&self, request: &Request<Bytes>, answer: &Answer) -> Response<Bytes> {

@@ -56,10 +56,7 @@ pub(super) struct Lines {
 impl Lines {
     /// Makes the list of the peer that runs on this thread.
     pub(super) fn new() -> Self {
-        Self {
-            thread: thread::current().id(),
-            open: Mutex::default(),
-        }
+        Self { thread: thread::current().id(), open: Mutex::default() }
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<u64, mpsc::UnboundedSender<Command>>> {
@@ -79,10 +76,7 @@ impl Lines {
         let (done, wait) = std_mpsc::channel();
         for line in self.open().values() {
             // A closed line has nothing left to carry out.
-            let _ = line.send(Command {
-                order: order.clone(),
-                _done: Some(done.clone()),
-            });
+            let _ = line.send(Command { order: order.clone(), _done: Some(done.clone()) });
         }
         drop(done);
         // The peer's own thread would wait for itself.

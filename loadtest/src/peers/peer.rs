@@ -67,9 +67,7 @@ impl Peer {
 
     /// Answers the next `times` valid requests.
     pub fn answer_times(&self, times: usize, answer: &Answer) {
-        self.shared
-            .script
-            .next(std::iter::repeat_n(answer.clone(), times));
+        self.shared.script.next(std::iter::repeat_n(answer.clone(), times));
     }
 
     /// Answers every valid request for which nothing else is scripted; replaces the former rule.
@@ -85,18 +83,13 @@ impl Peer {
         &self,
         rule: impl Fn(&Received) -> A + Send + Sync + 'static,
     ) {
-        self.shared
-            .script
-            .rule(Arc::new(move |request| rule(request).into()));
+        self.shared.script.rule(Arc::new(move |request| rule(request).into()));
     }
 
     /// Scripts the answers to one device token, registration token or installation id.
     #[must_use]
     pub fn for_token(&self, token: &str) -> TokenScript<'_> {
-        TokenScript {
-            peer: self,
-            token: token.to_owned(),
-        }
+        TokenScript { peer: self, token: token.to_owned() }
     }
 
     /// Forgets the whole script.
@@ -231,8 +224,7 @@ impl Peer {
             "{} does not record its requests",
             self.shared.name
         );
-        self.patiently("another request", self.shared.record.next())
-            .await
+        self.patiently("another request", self.shared.record.next()).await
     }
 
     /// Waits until `count` requests came in all.
@@ -242,8 +234,7 @@ impl Peer {
     /// If they do not come in 30 seconds.
     pub async fn wait_for(&self, count: usize) {
         let what = format!("{count} requests in all");
-        self.patiently(&what, self.shared.record.wait_for(count))
-            .await;
+        self.patiently(&what, self.shared.record.wait_for(count)).await;
     }
 
     /// Waits until `count` connections are open.

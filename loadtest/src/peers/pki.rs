@@ -33,16 +33,10 @@ type Authority = CertifiedIssuer<'static, KeyPair>;
 fn authority() -> &'static Authority {
     static AUTHORITY: OnceLock<Authority> = OnceLock::new();
     AUTHORITY.get_or_init(|| {
-        let mut params = params(
-            "simulated providers' authority",
-            SystemTime::now() + 30 * DAY,
-        );
+        let mut params = params("simulated providers' authority", SystemTime::now() + 30 * DAY);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        made(CertifiedIssuer::self_signed(
-            params,
-            made(KeyPair::generate()),
-        ))
+        made(CertifiedIssuer::self_signed(params, made(KeyPair::generate())))
     })
 }
 
@@ -143,34 +137,23 @@ impl ClientCertificate {
     /// If there is no topic.
     #[must_use]
     pub fn new(topics: &[&str], not_after: SystemTime) -> Self {
-        let first = topics
-            .first()
-            .unwrap_or_else(|| panic!("a push certificate needs a topic"));
+        let first = topics.first().unwrap_or_else(|| panic!("a push certificate needs a topic"));
         let key = made(KeyPair::generate());
         let mut params = params(&format!("Apple Push Services: {first}"), not_after);
-        params
-            .distinguished_name
-            .push(DnType::CustomDnType(UID.to_vec()), *first);
+        params.distinguished_name.push(DnType::CustomDnType(UID.to_vec()), *first);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         // NULL: the extension's presence says it all.
-        params
-            .custom_extensions
-            .push(CustomExtension::from_oid_content(PRODUCTION, vec![5, 0]));
+        params.custom_extensions.push(CustomExtension::from_oid_content(PRODUCTION, vec![5, 0]));
         if topics.len() > 1 {
             let list = topics.iter().flat_map(|topic| {
                 let kind = der(Tag::Sequence, &der(Tag::Utf8String, b"app"));
                 [der(Tag::Utf8String, topic.as_bytes()), kind].concat()
             });
             let list = der(Tag::Sequence, &list.collect::<Vec<u8>>());
-            params
-                .custom_extensions
-                .push(CustomExtension::from_oid_content(TOPICS, list));
+            params.custom_extensions.push(CustomExtension::from_oid_content(TOPICS, list));
         }
         let certificate = made(params.signed_by(&key, authority()));
-        Self {
-            pem: certificate.pem(),
-            key_pem: key.serialize_pem(),
-        }
+        Self { pem: certificate.pem(), key_pem: key.serialize_pem() }
     }
 
     /// Returns certificate and key, one after the other, as Sygnal's `certfile` holds them.
@@ -194,9 +177,7 @@ impl ClientCertificate {
 fn der(tag: Tag, content: &[u8]) -> Vec<u8> {
     let constructed = if tag == Tag::Sequence { 0x20 } else { 0 };
     let identifier = u8::try_from(tag.0).unwrap_or_default() | constructed;
-    let [high, low] = u16::try_from(content.len())
-        .unwrap_or_default()
-        .to_be_bytes();
+    let [high, low] = u16::try_from(content.len()).unwrap_or_default().to_be_bytes();
     let head = match content.len() {
         ..0x80 => vec![identifier, low],
         0x80..0x100 => vec![identifier, 0x81, low],

@@ -59,10 +59,7 @@ impl Received {
     /// Returns a header's text, empty if it is not there or not text.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
@@ -128,10 +125,7 @@ impl Record {
             let mut pages = self.pages();
             pages.received.extend(whole);
             if note.accepted {
-                *pages
-                    .tokens
-                    .entry(self.hasher.hash_one(note.token))
-                    .or_default() += 1;
+                *pages.tokens.entry(self.hasher.hash_one(note.token)).or_default() += 1;
                 if let Some(event_id) = note.event_id {
                     let event = self.hasher.hash_one((note.token, event_id));
                     let seen = pages.events.entry(event).or_default();
@@ -145,10 +139,8 @@ impl Record {
         {
             ledger.arrive(note.event_id);
         }
-        self.accepted
-            .fetch_add(usize::from(note.accepted), Ordering::Relaxed);
-        self.refused
-            .fetch_add(usize::from(note.refused), Ordering::Relaxed);
+        self.accepted.fetch_add(usize::from(note.accepted), Ordering::Relaxed);
+        self.refused.fetch_add(usize::from(note.refused), Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::Release);
         self.arrived.notify_waiters();
     }
@@ -170,11 +162,7 @@ impl Record {
     }
 
     pub(super) fn accepted_for(&self, token: &str) -> usize {
-        self.pages()
-            .tokens
-            .get(&self.hasher.hash_one(token))
-            .copied()
-            .unwrap_or_default()
+        self.pages().tokens.get(&self.hasher.hash_one(token)).copied().unwrap_or_default()
     }
 
     pub(super) fn accepted_event(&self, token: &str, event_id: &str) -> usize {
@@ -219,7 +207,6 @@ impl Record {
     }
 
     pub(super) async fn wait_for(&self, count: usize) {
-        self.until(|record| (record.count() >= count).then_some(()))
-            .await;
+        self.until(|record| (record.count() >= count).then_some(())).await;
     }
 }

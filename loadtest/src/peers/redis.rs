@@ -100,9 +100,7 @@ impl Redis {
         let thread = thread::spawn(move || {
             run().unwrap_or_else(|error| panic!("the simulated Redis ended: {error}"));
         });
-        let server = started
-            .recv()
-            .unwrap_or_else(|_| panic!("cannot start the simulated Redis"));
+        let server = started.recv().unwrap_or_else(|_| panic!("cannot start the simulated Redis"));
         let thread = Mutex::new(Some(thread));
         Self(Arc::new(Handle { server, thread }))
     }
@@ -223,9 +221,7 @@ impl Server {
     async fn serve(self: Arc<Self>, stream: TcpStream, lua: Rc<Interpreter>) {
         let mut mood = self.mood.subscribe();
         let over = async move {
-            let _ = mood
-                .wait_for(|mood| matches!(mood, Mood::Gone | Mood::Ended))
-                .await;
+            let _ = mood.wait_for(|mood| matches!(mood, Mood::Gone | Mood::Ended)).await;
         };
         let converse = async {
             // A client may vanish, or dislike our certificate: nothing to do about it here.
@@ -296,9 +292,7 @@ impl Server {
             }
             ([b"EVALSHA", name, count, words @ ..], _) => {
                 self.scripts_run.fetch_add(1, Ordering::SeqCst);
-                let count = std::str::from_utf8(count)
-                    .ok()
-                    .and_then(|it| it.parse().ok());
+                let count = std::str::from_utf8(count).ok().and_then(|it| it.parse().ok());
                 let (keys, values) = match count {
                     Some(count) if count <= words.len() => words.split_at(count),
                     _ => return Reply::error("ERR Number of keys can't be greater than args"),

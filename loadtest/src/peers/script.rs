@@ -83,10 +83,7 @@ impl Script {
         }
         let mut closes = false;
         self.write(|lines| {
-            closes = lines
-                .next
-                .front()
-                .is_some_and(|next| next.act == Act::CloseBeforeReading);
+            closes = lines.next.front().is_some_and(|next| next.act == Act::CloseBeforeReading);
             if closes {
                 lines.next.pop_front();
             }
@@ -104,9 +101,6 @@ impl Script {
         let answer =
             of_token.and_then(|(next, always)| next.pop_front().or_else(|| always.clone()));
         let answer = answer.or_else(|| lines.next.pop_front());
-        Found {
-            answer,
-            rule: lines.rule.clone(),
-        }
+        Found { answer, rule: lines.rule.clone() }
     }
 }

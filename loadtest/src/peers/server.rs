@@ -65,9 +65,7 @@ pub(super) struct Line<C> {
 
 impl<C> Line<C> {
     pub(super) fn connection(&self) -> MutexGuard<'_, C> {
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -126,10 +124,7 @@ impl<S: Service> Server<S> {
         self.shared.lines.add(id, sender.clone());
         self.shared.open.fetch_add(1, Ordering::Relaxed);
         self.shared.open_changed.send_replace(());
-        let open = Open {
-            shared: Arc::clone(&self.shared),
-            id,
-        };
+        let open = Open { shared: Arc::clone(&self.shared), id };
         let server = Arc::clone(self);
         tokio::spawn(async move {
             let _open = open;
@@ -146,13 +141,8 @@ impl<S: Service> Server<S> {
         orders: &mut mpsc::UnboundedReceiver<Command>,
     ) -> io::Result<()> {
         tcp.set_nodelay(true)?;
-        let line = |connection| {
-            Arc::new(Line {
-                id,
-                orders: sender,
-                connection: Mutex::new(connection),
-            })
-        };
+        let line =
+            |connection| Arc::new(Line { id, orders: sender, connection: Mutex::new(connection) });
         if self.protocol != Protocol::Http2 {
             let Some(tls) = obeying(orders, starts_tls(&tcp)).await else {
                 return Ok(());
@@ -166,11 +156,7 @@ impl<S: Service> Server<S> {
             return Ok(());
         };
         let tls = accepted.map_err(|_| io::ErrorKind::TimedOut)??;
-        let certificate = tls
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(|chain| chain.first());
+        let certificate = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let connection = self.service.connect(certificate.map(AsRef::as_ref));
         let is_http2 = match self.protocol {
             Protocol::Http2 => true,

@@ -71,10 +71,7 @@ impl<S: Service> Server<S> {
         let judged = self.service.judge(&mut line.connection(), request);
         let whole = |status: Option<u16>| Received {
             method: request.method().clone(),
-            path: request
-                .uri()
-                .path_and_query()
-                .map_or_else(String::new, ToString::to_string),
+            path: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
             headers: request.headers().clone(),
             body: request.body().clone(),
             json: serde_json::from_slice(judged.content.as_ref().unwrap_or(request.body()))
@@ -108,11 +105,6 @@ impl<S: Service> Server<S> {
             || whole(status.map(|status| status.as_u16())),
         );
         let latency = Duration::from_nanos(self.shared.latency.load(Ordering::Relaxed));
-        Decision {
-            act: answer.act,
-            response,
-            reason: answer.reason,
-            delay: answer.delay + latency,
-        }
+        Decision { act: answer.act, response, reason: answer.reason, delay: answer.delay + latency }
     }
 }

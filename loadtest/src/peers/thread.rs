@@ -31,10 +31,7 @@ impl Thread {
     pub(super) fn refuse(&self, refuse: bool) {
         let (done, wait) = std_mpsc::channel();
         if let Some(listener) = &self.listener {
-            let _ = listener.send(Refuse {
-                refuse,
-                _done: done,
-            });
+            let _ = listener.send(Refuse { refuse, _done: done });
         }
         if self.handle.as_ref().is_some_and(is_another) {
             // Ends with an error when the order is dropped.
@@ -93,12 +90,7 @@ pub(super) fn start<S: Service>(
                 streams_refused: AtomicUsize::new(0),
                 lines: Lines::new(),
             });
-            let server = Arc::new(Server {
-                shared: Arc::clone(&shared),
-                service,
-                tls,
-                protocol,
-            });
+            let server = Arc::new(Server { shared: Arc::clone(&shared), service, tls, protocol });
             let listening = listen_on(address)?;
             let _ = ready.send(shared);
             server.listen(listening, orders).await
@@ -113,17 +105,10 @@ pub(super) fn start<S: Service>(
             }
         })
         .unwrap_or_else(|error| panic!("cannot start a thread for {}: {error}", S::NAME));
-    let shared = started
-        .recv()
-        .unwrap_or_else(|_| panic!("cannot start the simulated {}", S::NAME));
-    let thread = Thread {
-        listener: Some(listener),
-        handle: Some(handle),
-    };
-    Peer {
-        shared,
-        thread: Arc::new(thread),
-    }
+    let shared =
+        started.recv().unwrap_or_else(|_| panic!("cannot start the simulated {}", S::NAME));
+    let thread = Thread { listener: Some(listener), handle: Some(handle) };
+    Peer { shared, thread: Arc::new(thread) }
 }
 
 fn socket(address: SocketAddr) -> io::Result<TcpSocket> {

@@ -108,10 +108,7 @@ impl UnifiedPush {
         let id = Uuid::new_v4().simple().to_string();
         // ntfy's endpoints have a query.
         let url = format!("{}/{id}?up=1", self.peer.url());
-        let app = App {
-            url: url.clone(),
-            phone,
-        };
+        let app = App { url: url.clone(), phone };
         self.rules.apps().insert(id, Arc::new(app));
         Endpoint { url, keys }
     }
@@ -167,10 +164,7 @@ fn is_for(message: &[u8], endpoint: &str) -> bool {
     let message: Value = serde_json::from_slice(message).unwrap_or_default();
     let devices = &message["notification"]["devices"];
     // The host's case is the client's business.
-    let is_it = |it: &Value| {
-        it.as_str()
-            .is_some_and(|it| it.eq_ignore_ascii_case(endpoint))
-    };
+    let is_it = |it: &Value| it.as_str().is_some_and(|it| it.eq_ignore_ascii_case(endpoint));
     let is_alone = devices.as_array().is_none_or(|devices| devices.len() == 1);
     message["notification"].is_object()
         && is_alone
@@ -193,9 +187,7 @@ impl Service for Rules {
         Judged {
             token: id(request.uri().path()).into(),
             event_id: event_id.map(Into::into),
-            refusal: message
-                .err()
-                .map(|(status, reason)| Answer::new(status, reason)),
+            refusal: message.err().map(|(status, reason)| Answer::new(status, reason)),
             content,
         }
     }

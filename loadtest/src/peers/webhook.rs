@@ -29,10 +29,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            protocols: &[b"h2", b"http/1.1"],
-            secret: None,
-        }
+        Self { protocols: &[b"h2", b"http/1.1"], secret: None }
     }
 }
 
@@ -65,16 +62,9 @@ impl Webhook {
     #[must_use]
     pub fn start(options: &Options) -> Self {
         let secret = options.secret.as_ref();
-        let rules = Rules {
-            key: secret.map(|secret| Key::new(HMAC_SHA256, secret.as_bytes())),
-        };
+        let rules = Rules { key: secret.map(|secret| Key::new(HMAC_SHA256, secret.as_bytes())) };
         let tls = pki::acceptor(options.protocols, ClientCertificates::NotAsked);
-        Self(thread::start(
-            Arc::new(rules),
-            tls,
-            Protocol::Either,
-            MAX_STREAMS,
-        ))
+        Self(thread::start(Arc::new(rules), tls, Protocol::Either, MAX_STREAMS))
     }
 
     /// Returns the URL to post to.
@@ -137,9 +127,7 @@ impl Service for Rules {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let refusal = self.check(request, notification).err();
         Judged {
-            token: text(&notification["devices"][0]["pushkey"])
-                .unwrap_or_default()
-                .into(),
+            token: text(&notification["devices"][0]["pushkey"]).unwrap_or_default().into(),
             event_id: text(&notification["event_id"]).map(Into::into),
             refusal: refusal.map(|(status, reason)| Answer::new(status, reason)),
             content: None,

@@ -36,10 +36,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            protocols: &[b"h2", b"http/1.1"],
-            max_streams: MAX_STREAMS,
-        }
+        Self { protocols: &[b"h2", b"http/1.1"], max_streams: MAX_STREAMS }
     }
 }
 
@@ -76,12 +73,7 @@ impl WebPush {
     pub fn start(options: &Options) -> Self {
         let rules = Arc::new(Rules::default());
         let tls = pki::acceptor(options.protocols, ClientCertificates::NotAsked);
-        let peer = thread::start(
-            Arc::clone(&rules),
-            tls,
-            Protocol::Either,
-            options.max_streams,
-        );
+        let peer = thread::start(Arc::clone(&rules), tls, Protocol::Either, options.max_streams);
         Self { peer, rules }
     }
 
@@ -130,10 +122,7 @@ impl Rules {
     /// Judges a request to a subscription; returns its message.
     fn message(&self, request: &Request<Bytes>) -> Result<Bytes, validate::Refusal> {
         validate::method(request)?;
-        let browser = self
-            .subscriptions
-            .find(request.uri().path())
-            .ok_or((404, "102"))?;
+        let browser = self.subscriptions.find(request.uri().path()).ok_or((404, "102"))?;
         validate::headers(request.headers())?;
         self.tokens.check(request.headers(), &browser.origin)?;
         if request.body().len() > validate::MAX_BODY {
@@ -152,15 +141,12 @@ impl Service for Rules {
     fn judge<'r>(&self, (): &mut (), request: &'r Request<Bytes>) -> Judged<'r> {
         let message = self.message(request);
         let content = message.as_ref().ok().cloned();
-        let json = content
-            .as_ref()
-            .and_then(|message| serde_json::from_slice::<Value>(message).ok());
+        let json =
+            content.as_ref().and_then(|message| serde_json::from_slice::<Value>(message).ok());
         Judged {
             token: subscription::id(request.uri().path()).into(),
             event_id: json.and_then(|json| Some(json["event_id"].as_str()?.to_owned().into())),
-            refusal: message
-                .err()
-                .map(|(status, errno)| Answer::new(status, errno)),
+            refusal: message.err().map(|(status, errno)| Answer::new(status, errno)),
             content,
         }
     }

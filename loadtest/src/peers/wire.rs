@@ -145,11 +145,8 @@ impl Position {
                 rewritten.then_some(MAX_CONCURRENT_STREAMS.to_be_bytes()[1])
             }
             value => {
-                let replaced = if self.greeted {
-                    INITIAL_WINDOW_SIZE
-                } else {
-                    MAX_CONCURRENT_STREAMS
-                };
+                let replaced =
+                    if self.greeted { INITIAL_WINDOW_SIZE } else { MAX_CONCURRENT_STREAMS };
                 (self.setting == replaced).then(|| streams.to_be_bytes()[value - 2])
             }
         }
@@ -167,13 +164,7 @@ pub(super) struct Wire<T> {
 
 impl<T: AsyncWrite + Unpin> Wire<T> {
     pub(super) fn new(io: T, control: Arc<Control>) -> Self {
-        Self {
-            io,
-            control,
-            position: Position::default(),
-            inserted: Bytes::new(),
-            ending: false,
-        }
+        Self { io, control, position: Position::default(), inserted: Bytes::new(), ending: false }
     }
 
     /// Writes what was asked to stand between two frames, if the stream is between two.

@@ -55,9 +55,7 @@ async fn a_mailbox_may_stop_while_a_push_is_under_way() {
     let stage = Stage::new(&Config::default(), |_, _| Box::pin(pending()));
     let lane = &stage.lane;
     let mut under_way = pin!(attempt_to(lane, "first", DEADLINE));
-    let first = stage
-        .thread
-        .run_until(timeout(TO_BEGIN / 2, &mut under_way));
+    let first = stage.thread.run_until(timeout(TO_BEGIN / 2, &mut under_way));
     assert!(first.await.is_err(), "it was begun");
     // From here on the thread stands still.
     let start = Instant::now();
@@ -75,10 +73,7 @@ async fn an_actor_that_answers_nobody_is_given_up_after_the_deadline() {
     let thread = &stage.thread;
     let (a, b) = thread
         .run_until(async {
-            tokio::join!(
-                attempt_to(&lane, "a", DEADLINE),
-                attempt_to(&lane, "b", DEADLINE),
-            )
+            tokio::join!(attempt_to(&lane, "a", DEADLINE), attempt_to(&lane, "b", DEADLINE),)
         })
         .await;
     assert_local(&a, "wedged");
@@ -92,11 +87,9 @@ async fn an_actor_that_answers_nobody_is_given_up_after_the_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn one_push_that_hangs_does_not_bring_its_actor_down() {
-    let stage = Stage::new(&Config::default(), |push, _| {
-        match &*push.device().pushkey {
-            "hangs" => Box::pin(pending()),
-            _ => at_once(Outcome::Accepted),
-        }
+    let stage = Stage::new(&Config::default(), |push, _| match &*push.device().pushkey {
+        "hangs" => Box::pin(pending()),
+        _ => at_once(Outcome::Accepted),
     });
     let lane = &stage.lane;
     let (hangs, other) = stage

@@ -16,11 +16,7 @@ use crate::telemetry::logs;
 pub(super) fn lane_of<'a>(plan: &'a Plan, device: &Device) -> Result<&'a Arc<Lane>, Ending> {
     let rejected = Settlement::Rejected;
     if device.has_oversized_app_id() {
-        return Err(Ending::at_once(
-            rejected,
-            Fate::UnknownApp,
-            "app_id_too_long",
-        ));
+        return Err(Ending::at_once(rejected, Fate::UnknownApp, "app_id_too_long"));
     }
     let app_id = &*device.app_id;
     match plan.routes.find(app_id) {
@@ -53,11 +49,7 @@ fn unknown(plan: &Plan, app_id: &str) -> Settlement {
         }
         UnknownAppId::Error => {
             if let Some(left_out) = due {
-                tracing::error!(
-                    app_id,
-                    left_out,
-                    "no app has this app_id: the request fails"
-                );
+                tracing::error!(app_id, left_out, "no app has this app_id: the request fails");
             }
             Settlement::ProviderFailed
         }

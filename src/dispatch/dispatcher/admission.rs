@@ -11,8 +11,7 @@ use crate::dispatch::verdict::Settlement;
 
 impl Dispatcher {
     pub(super) async fn deliver(&self, walk: &Walk) -> Ending {
-        walk.deliver(&self.memory, self.replicas.as_ref(), self.worker)
-            .await
+        walk.deliver(&self.memory, self.replicas.as_ref(), self.worker).await
     }
 
     /// Takes a push from the rate limit, unless another replica knows better.

@@ -32,12 +32,7 @@ impl Play {
             let next = script.lock().unwrap().pop_front();
             at_once(next.unwrap_or(Outcome::Accepted))
         });
-        Self {
-            stage,
-            config,
-            written,
-            attempts,
-        }
+        Self { stage, config, written, attempts }
     }
 
     async fn deliver(&self, outcomes: impl IntoIterator<Item = Outcome>) -> Delivery {
@@ -45,15 +40,8 @@ impl Play {
         *self.written.lock().unwrap() = outcomes.into_iter().collect();
         let leave = self.stage.lane.circuit.enter(Instant::now()).unwrap();
         let (push, now) = (push("key"), Instant::now());
-        let delivery = deliver(
-            &self.stage.lane,
-            0,
-            &push,
-            now,
-            now + DEADLINE,
-            &self.config.retry,
-            leave,
-        );
+        let delivery =
+            deliver(&self.stage.lane, 0, &push, now, now + DEADLINE, &self.config.retry, leave);
         self.stage.thread.run_until(delivery).await.delivery
     }
 
@@ -64,10 +52,7 @@ impl Play {
     /// Returns the waits between attempts.
     fn waits(&self) -> Vec<Duration> {
         let attempts = self.attempts.lock().unwrap();
-        attempts
-            .windows(2)
-            .map(|two| two[1].saturating_sub(two[0]))
-            .collect()
+        attempts.windows(2).map(|two| two[1].saturating_sub(two[0])).collect()
     }
 }
 
@@ -81,9 +66,8 @@ const ACCEPTED: Delivery = Delivery::Outcome(Outcome::Accepted);
 #[test]
 fn backoff_doubles_up_to_its_bound() {
     let config = RetryConfig::default();
-    let bounds: Vec<u128> = (1..=8)
-        .map(|attempt| backoff(&config, attempt, 1.0).as_millis())
-        .collect();
+    let bounds: Vec<u128> =
+        (1..=8).map(|attempt| backoff(&config, attempt, 1.0).as_millis()).collect();
     assert_eq!(bounds, [250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
     assert_eq!(backoff(&config, 3, 0.0), Duration::ZERO);
     assert_eq!(backoff(&config, 3, 0.5), Duration::from_millis(500));
@@ -129,16 +113,9 @@ async fn attempts_are_counted_and_waits_are_jittered() {
 async fn the_providers_own_time_comes_first() {
     let play = Play::new(Config::default());
     let waits = [3, 0, 20].map(Duration::from_secs);
-    assert_eq!(
-        play.deliver(waits.map(|wait| failed(Retry::After(wait))))
-            .await,
-        ACCEPTED
-    );
+    assert_eq!(play.deliver(waits.map(|wait| failed(Retry::After(wait)))).await, ACCEPTED);
     for (wait, asked) in play.waits().into_iter().zip(waits) {
-        assert!(
-            wait >= asked && wait < asked + Duration::from_millis(5),
-            "{wait:?}"
-        );
+        assert!(wait >= asked && wait < asked + Duration::from_millis(5), "{wait:?}");
     }
     // Past the deadline it is given up at once.
     let start = Instant::now();
@@ -170,10 +147,7 @@ async fn what_the_provider_did_not_look_at_is_repeated_at_once_and_free() {
 async fn what_the_operator_has_to_mend_is_not_repeated() {
     let play = Play::new(Config::default());
     let wrong = Outcome::operator("BadTopic");
-    assert_eq!(
-        play.deliver([wrong.clone()]).await,
-        Delivery::Outcome(wrong)
-    );
+    assert_eq!(play.deliver([wrong.clone()]).await, Delivery::Outcome(wrong));
     assert_eq!(play.attempts(), 1);
 }
 
@@ -196,10 +170,7 @@ async fn the_budget_ends_repeats_but_no_first_attempt() {
 #[tokio::test(start_paused = true)]
 async fn an_open_circuit_ends_repeats() {
     let config = Config {
-        circuit_breaker: CircuitBreakerConfig {
-            failures: 2,
-            open_seconds: 10,
-        },
+        circuit_breaker: CircuitBreakerConfig { failures: 2, open_seconds: 10 },
         ..Config::default()
     };
     let play = Play::new(config);

@@ -25,10 +25,7 @@ pub struct Trouble {
 impl Trouble {
     /// No connection came about in time.
     pub fn no_connection(limit: Duration) -> Self {
-        Self {
-            cause: "unreachable",
-            detail: format!("no connection within {} s", limit.as_secs()),
-        }
+        Self { cause: "unreachable", detail: format!("no connection within {} s", limit.as_secs()) }
     }
 
     /// Says what to do about it.
@@ -43,35 +40,23 @@ impl Trouble {
 
     /// No answer came in time.
     pub fn timeout(limit: Duration) -> Self {
-        Self {
-            cause: "timeout",
-            detail: format!("no answer within {} ms", limit.as_millis()),
-        }
+        Self { cause: "timeout", detail: format!("no answer within {} ms", limit.as_millis()) }
     }
 
     /// The answer is none that we know.
     pub fn answer(text: &str) -> Self {
-        Self {
-            cause: "answer",
-            detail: format!("the scripts' answer `{text}` has no meaning"),
-        }
+        Self { cause: "answer", detail: format!("the scripts' answer `{text}` has no meaning") }
     }
 
     /// The connection ended.
     pub fn closed() -> Self {
-        Self {
-            cause: "closed",
-            detail: "the connection ended".to_owned(),
-        }
+        Self { cause: "closed", detail: "the connection ended".to_owned() }
     }
 }
 
 impl From<TransportError> for Trouble {
     fn from(error: TransportError) -> Self {
-        Self {
-            cause: "unreachable",
-            detail: error.detail,
-        }
+        Self { cause: "unreachable", detail: error.detail }
     }
 }
 
@@ -82,10 +67,7 @@ impl From<RedisError> for Trouble {
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => "answer",
             _ => "refused",
         };
-        Self {
-            cause,
-            detail: error.to_string(),
-        }
+        Self { cause, detail: error.to_string() }
     }
 }
 
@@ -110,12 +92,7 @@ struct Logged {
 impl Health {
     /// Starts without a word.
     pub fn new(address: String, metrics: Arc<Metrics>) -> Self {
-        Self {
-            address,
-            metrics,
-            down: AtomicUsize::new(0),
-            logged: Mutex::default(),
-        }
+        Self { address, metrics, down: AtomicUsize::new(0), logged: Mutex::default() }
     }
 
     /// Counts what went wrong, and logs it unless something was logged within the last minute.
@@ -123,16 +100,10 @@ impl Health {
         self.metrics.state_failed(trouble.cause);
         let now = Instant::now();
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged
-            .at
-            .is_some_and(|last| now.duration_since(last) < QUIET)
-        {
+        if logged.at.is_some_and(|last| now.duration_since(last) < QUIET) {
             return;
         }
-        *logged = Logged {
-            at: Some(now),
-            open: true,
-        };
+        *logged = Logged { at: Some(now), open: true };
         tracing::warn!(
             address = self.address,
             cause = trouble.cause,

@@ -55,12 +55,7 @@ impl Link {
     /// Begins to open the connection.
     pub fn open(redis: Arc<Redis>) -> Self {
         let line = Rc::new(watch::Sender::new(Line::Opening));
-        let keeper = Keeper {
-            redis: redis.clone(),
-            line: line.clone(),
-            turn: 0,
-            is_down: false,
-        };
+        let keeper = Keeper { redis: redis.clone(), line: line.clone(), turn: 0, is_down: false };
         Self {
             patience: Instant::now() + redis.settings.timeout,
             redis,
@@ -74,11 +69,7 @@ impl Link {
         &self,
         question: impl FnOnce(&Scripts) -> Cmd,
     ) -> Option<T> {
-        let Open {
-            mut connection,
-            scripts,
-            turn,
-        } = self.up().await?;
+        let Open { mut connection, scripts, turn } = self.up().await?;
         let limit = self.redis.settings.timeout;
         let question = question(&scripts);
         let trouble = match timeout(limit, question.query_async(&mut connection)).await {
@@ -177,11 +168,7 @@ impl Keeper {
     fn up(&mut self, connection: MultiplexedConnection, scripts: Scripts) {
         self.turn += 1;
         let turn = self.turn;
-        self.line.send_replace(Line::Up(Open {
-            connection,
-            scripts: Arc::new(scripts),
-            turn,
-        }));
+        self.line.send_replace(Line::Up(Open { connection, scripts: Arc::new(scripts), turn }));
         if std::mem::take(&mut self.is_down) {
             self.redis.health.up();
         }

@@ -34,9 +34,7 @@ pub struct Replicas {
 impl Replicas {
     /// Begins to open a connection.
     pub fn new(redis: &Arc<Redis>) -> Self {
-        Self {
-            link: Rc::new(Link::open(redis.clone())),
-        }
+        Self { link: Rc::new(Link::open(redis.clone())) }
     }
 
     /// Claims the event of a push and takes it from the rate limit, unless another replica knows
@@ -56,9 +54,7 @@ impl Replicas {
                 .await
                 .and_then(|answer| Answer::of(&answer));
             return match answer {
-                None => limits
-                    .take(question.device, Instant::now())
-                    .map_err(limited),
+                None => limits.take(question.device, Instant::now()).map_err(limited),
                 Some(Answer::Go) => {
                     // For the time when Redis does not answer.
                     let _ = limits.take(question.device, Instant::now());
@@ -91,9 +87,7 @@ impl Replicas {
         } else {
             Told::Failed
         };
-        self.link
-            .ask::<u8>(|scripts| scripts.tell(question, told))
-            .await;
+        self.link.ask::<u8>(|scripts| scripts.tell(question, told)).await;
     }
 
     /// Forgets pushkeys whose rejection is not believed any more.

@@ -106,10 +106,7 @@ impl Scripts {
             None => ask.arg(-1),
         };
         let left = question.deadline.saturating_duration_since(Instant::now());
-        ask.arg(interval)
-            .arg(burst)
-            .arg(self.replica)
-            .arg(millis(left + AFTER_DEADLINE));
+        ask.arg(interval).arg(burst).arg(self.replica).arg(millis(left + AFTER_DEADLINE));
         ask
     }
 
@@ -133,8 +130,7 @@ impl Scripts {
     fn call(script: &str, question: Question<'_>, keys: &[&str]) -> Cmd {
         let Question { device, event, .. } = question;
         let mut call = cmd("EVALSHA");
-        call.arg(script)
-            .arg(keys.len() + usize::from(event.is_some()));
+        call.arg(script).arg(keys.len() + usize::from(event.is_some()));
         for key in keys {
             call.arg(name(device, key));
         }

@@ -48,11 +48,7 @@ impl Redis {
     ) -> Result<Self, Fault> {
         let settings = Settings::new(config, roots)?;
         let health = Health::new(settings.address(), metrics.clone());
-        Ok(Self {
-            settings,
-            health,
-            replica: fastrand::u64(..),
-        })
+        Ok(Self { settings, health, replica: fastrand::u64(..) })
     }
 
     /// Whether a worker thread remembers alone at the moment.
@@ -80,12 +76,7 @@ impl Redis {
 
     /// Opens a connection.
     pub(super) async fn connect(&self) -> Result<(MultiplexedConnection, Driver), Trouble> {
-        let Settings {
-            origin,
-            login,
-            dialer,
-            ..
-        } = &self.settings;
+        let Settings { origin, login, dialer, .. } = &self.settings;
         let config = AsyncConnectionConfig::new().set_pipeline_buffer_size(QUEUE);
         let connecting = async {
             let stream = dialer.connect(origin).await?;

@@ -57,9 +57,7 @@ impl Settings {
             _ => return Err(wrong("is no URL of Redis")),
         };
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong(
-                "has something after the database that has no meaning here",
-            ));
+            return Err(wrong("has something after the database that has no meaning here"));
         }
         let host = match url.host() {
             // An address is an ordinary text to the URL of a scheme that browsers do not know.
@@ -71,14 +69,11 @@ impl Settings {
         let port = url.port().unwrap_or(PORT);
         let database = match url.path().trim_matches('/') {
             "" => 0,
-            text => text
-                .parse::<u32>()
-                .map_err(|_| wrong("has a database that is no number"))?,
+            text => text.parse::<u32>().map_err(|_| wrong("has a database that is no number"))?,
         };
         let decoded = |text: &str| {
             let text = percent_decode_str(text).decode_utf8();
-            text.map(String::from)
-                .map_err(|_| wrong("has credentials that are not UTF-8"))
+            text.map(String::from).map_err(|_| wrong("has credentials that are not UTF-8"))
         };
         let mut login = RedisConnectionInfo::default()
             .set_db(database.into())

@@ -57,10 +57,7 @@ impl Errors {
 
     /// Returns all of them.
     pub fn lines(&self) -> Vec<Line> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -43,10 +43,7 @@ impl History {
             self.marks.push_back(Counts::default());
         }
         let before = self.before.get_or_insert_default();
-        let mut sample = Sample {
-            fates: [0; _],
-            latency: None,
-        };
+        let mut sample = Sample { fates: [0; _], latency: None };
         if fates != before.0 {
             let now = latencies();
             for (place, rate) in sample.fates.iter_mut().enumerate() {
@@ -76,9 +73,7 @@ impl History {
 
     /// Returns the latest samples, oldest first.
     pub fn latest(&self, count: usize) -> impl Iterator<Item = &Sample> {
-        self.samples
-            .iter()
-            .skip(self.samples.len().saturating_sub(count))
+        self.samples.iter().skip(self.samples.len().saturating_sub(count))
     }
 
     /// Returns pushes by fate, a second, over the last ten seconds.
@@ -142,11 +137,7 @@ mod tests {
         count(&tally, 8, 10);
         step(&mut history, &tally, 2.0);
         let accepted: Vec<u64> = history.latest(9).map(|sample| sample.fates[0]).collect();
-        assert_eq!(
-            accepted,
-            [3, 0, 5, 4],
-            "a step of two seconds counts for two"
-        );
+        assert_eq!(accepted, [3, 0, 5, 4], "a step of two seconds counts for two");
         let known: Vec<bool> = history.latest(9).map(|it| it.latency.is_some()).collect();
         assert_eq!(known, [true, false, true, true]);
         assert_eq!(history.latest(2).count(), 2);

@@ -137,10 +137,7 @@ fn lower(bucket: usize) -> Micros {
 }
 
 /// Writes a duration in milliseconds, to a tenth; to a hundredth below one.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde's serialize_with passes references"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's serialize_with passes references")]
 fn milliseconds<S: Serializer>(micros: &Micros, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(in_milliseconds(*micros))
 }
@@ -163,10 +160,7 @@ mod tests {
         for micros in [0, 1, 31, 32, 33, 1000, 12_345, 999_999, 25_000_000] {
             let bucket = bucket(micros);
             let (low, high) = (u64::from(lower(bucket)), u64::from(lower(bucket + 1)));
-            assert!(
-                (low..high).contains(&micros),
-                "{micros} in {low}..{high}, bucket {bucket}"
-            );
+            assert!((low..high).contains(&micros), "{micros} in {low}..{high}, bucket {bucket}");
             assert!(low == 0 || (high - low) * 8 <= low, "{low}..{high} is wide");
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
@@ -202,13 +196,9 @@ mod tests {
 
     #[test]
     fn is_told_in_milliseconds() {
-        for (micros, millis) in [
-            (0, 0.0),
-            (47, 0.05),
-            (999, 1.0),
-            (1449, 1.4),
-            (25_000_000, 25_000.0),
-        ] {
+        for (micros, millis) in
+            [(0, 0.0), (47, 0.05), (999, 1.0), (1449, 1.4), (25_000_000, 25_000.0)]
+        {
             assert!((in_milliseconds(micros) - millis).abs() < 1e-9, "{micros}");
         }
     }

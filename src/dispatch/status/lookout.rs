@@ -48,18 +48,8 @@ impl Lookout {
     /// Begins to count steps, of a gateway with this many worker threads.
     pub fn new(workers: usize) -> Self {
         let began = Instant::now();
-        let process = Process {
-            workers,
-            began,
-            began_at: SystemTime::now(),
-        };
-        Self {
-            process,
-            steps: Mutex::new(Steps {
-                count: 0,
-                last: began,
-            }),
-        }
+        let process = Process { workers, began, began_at: SystemTime::now() };
+        Self { process, steps: Mutex::new(Steps { count: 0, last: began }) }
     }
 
     /// Takes a sample of every lane.

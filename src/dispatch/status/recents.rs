@@ -80,10 +80,7 @@ pub struct Entry {
 
 impl Default for Recents {
     fn default() -> Self {
-        Self {
-            desks: (0..DESKS).map(|_| Mutex::default()).collect(),
-            left_out: AtomicU64::new(0),
-        }
+        Self { desks: (0..DESKS).map(|_| Mutex::default()).collect(), left_out: AtomicU64::new(0) }
     }
 }
 

@@ -22,11 +22,7 @@ pub struct Record {
 impl Record {
     /// Begins an empty record of this many worker threads.
     pub fn new(workers: usize) -> Self {
-        Self {
-            errors: Errors::default(),
-            tally: Tally::new(workers),
-            history: Mutex::default(),
-        }
+        Self { errors: Errors::default(), tally: Tally::new(workers), history: Mutex::default() }
     }
 
     /// Counts a settled push.

@@ -47,16 +47,8 @@ pub(super) fn write(
         workers: process.workers,
         draining: memory.is_draining(),
         unsettled: memory.unsettled(),
-        history: Steps {
-            last,
-            length: LENGTH,
-            step_seconds: STEP.as_secs(),
-        },
-        apps: plan
-            .lanes
-            .iter()
-            .map(|lane| app(lane, memory, process, samples, now))
-            .collect(),
+        history: Steps { last, length: LENGTH, step_seconds: STEP.as_secs() },
+        apps: plan.lanes.iter().map(|lane| app(lane, memory, process, samples, now)).collect(),
         tables: tables(plan, memory),
         errors: errors(plan, process),
         recent: recent(memory, process, query.pushkey_hash),
@@ -100,12 +92,8 @@ fn app(lane: &Lane, memory: &Memory, process: Process, samples: usize, now: Inst
         per_second: by_name(history.rates()),
         latency_ms: history.latency(),
         history: curves(history.latest(samples)),
-        attempts: numbers(&["ok", "retry", "error"], &|result| {
-            metrics.attempts(result)
-        }),
-        restarts: numbers(&["panic", "wedged", "reload"], &|cause| {
-            metrics.actor_restarts(cause)
-        }),
+        attempts: numbers(&["ok", "retry", "error"], &|result| metrics.attempts(result)),
+        restarts: numbers(&["panic", "wedged", "reload"], &|cause| metrics.actor_restarts(cause)),
         credentials: app
             .credentials
             .iter()
@@ -133,26 +121,15 @@ fn app(lane: &Lane, memory: &Memory, process: Process, samples: usize, now: Inst
 }
 
 fn by_name<V>(values: [V; Fate::ALL.len()]) -> BTreeMap<&'static str, V> {
-    Fate::ALL
-        .map(Fate::as_str)
-        .into_iter()
-        .zip(values)
-        .collect()
+    Fate::ALL.map(Fate::as_str).into_iter().zip(values).collect()
 }
 
 fn curves<'a>(samples: impl Iterator<Item = &'a Sample>) -> Curves {
     let mut curves = Curves::default();
     let mut fates: [Vec<u64>; Fate::ALL.len()] = Default::default();
-    for Sample {
-        fates: now,
-        latency,
-    } in samples
-    {
+    for Sample { fates: now, latency } in samples {
         let now: &Fates = now;
-        fates
-            .iter_mut()
-            .zip(now)
-            .for_each(|(fate, &now)| fate.push(now));
+        fates.iter_mut().zip(now).for_each(|(fate, &now)| fate.push(now));
         let curve = |value: fn(Percentiles) -> u32| latency.map(|it| in_milliseconds(value(it)));
         curves.p50_ms.push(curve(|it| it.p50));
         curves.p90_ms.push(curve(|it| it.p90));
@@ -179,13 +156,7 @@ fn errors(plan: &Plan, process: Process) -> Vec<ErrorLine> {
     let mut lines = Vec::new();
     for lane in &plan.lanes {
         let app = lane.app.metrics.app();
-        lines.extend(
-            lane.record
-                .errors
-                .lines()
-                .into_iter()
-                .map(|line| (app, line)),
-        );
+        lines.extend(lane.record.errors.lines().into_iter().map(|line| (app, line)));
     }
     lines.sort_by_key(|(_, line)| std::cmp::Reverse(line.last));
     lines.truncate(ERRORS);
@@ -201,11 +172,7 @@ fn errors(plan: &Plan, process: Process) -> Vec<ErrorLine> {
 }
 
 fn recent(memory: &Memory, process: Process, pushkey: Option<u32>) -> Vec<Recent> {
-    let count = if pushkey.is_some() {
-        RECENT_OF_ONE
-    } else {
-        RECENT
-    };
+    let count = if pushkey.is_some() { RECENT_OF_ONE } else { RECENT };
     let entries = memory.recents.latest(count, pushkey);
     let recent = entries.into_iter().map(|entry| Recent {
         when: process.at(entry.at),

@@ -58,9 +58,7 @@ impl Tally {
     }
 
     fn shares(&self) -> impl Iterator<Item = &Share> {
-        self.0
-            .iter()
-            .filter_map(|share| share.get().map(Box::as_ref))
+        self.0.iter().filter_map(|share| share.get().map(Box::as_ref))
     }
 }
 
@@ -79,10 +77,6 @@ mod tests {
         let fates = tally.fates().unwrap();
         assert_eq!(fates[Fate::Accepted as usize], 2);
         assert_eq!(fates.iter().sum::<u64>(), 3);
-        assert_eq!(
-            tally.latencies().count(),
-            2,
-            "what was not attempted has no latency"
-        );
+        assert_eq!(tally.latencies().count(), 2, "what was not attempted has no latency");
     }
 }

@@ -6,11 +6,7 @@ use super::super::shards::Shards;
 use super::*;
 
 fn table<V: Copy>(capacity: usize, window: Ticks, grain: Ticks) -> Table<V> {
-    Table::new(Bounds {
-        capacity,
-        window,
-        grain,
-    })
+    Table::new(Bounds { capacity, window, grain })
 }
 
 /// A key as a hash would be.
@@ -62,12 +58,7 @@ fn time_and_turns_may_wrap() {
     table.first = Turn::MAX - 1;
     let late = Ticks::MAX - 10;
     (0..5).for_each(|key| assert_eq!(table.put(key, key, late), None));
-    assert_eq!(
-        (0..5)
-            .filter(|&key| table.get(key, 900) == Some(key))
-            .count(),
-        5
-    );
+    assert_eq!((0..5).filter(|&key| table.get(key, 900) == Some(key)).count(), 5);
     assert_eq!(table.get(4, 1000), None);
 }
 
@@ -105,10 +96,9 @@ fn bytes_of_an_entry<V: Copy>(value: V) -> (usize, usize) {
 
 #[test]
 fn bytes() {
-    for (what, (full, most)) in [
-        ("an event", bytes_of_an_entry(())),
-        ("a dead pushkey", bytes_of_an_entry(0_u64)),
-    ] {
+    for (what, (full, most)) in
+        [("an event", bytes_of_an_entry(())), ("a dead pushkey", bytes_of_an_entry(0_u64))]
+    {
         println!("{what}: {full} bytes when full, at most {most} on the way");
         assert!(most <= 64, "{what}: {most}");
     }

@@ -17,10 +17,7 @@ fn get(path: &str) -> String {
 
 #[actix_web::test]
 async fn what_operators_ask() {
-    let (down, draining) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicBool::new(false)),
-    );
+    let (down, draining) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let metrics = Metrics::new();
     metrics.notified(200, Duration::from_millis(3));
     let is_down = down.clone();
@@ -66,10 +63,7 @@ async fn what_operators_ask() {
     assert_eq!(page.status, 200);
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!(page.header("content-type"), Some(media_type));
-    assert!(
-        page.body
-            .contains("peregrine_notifications_total{outcome=\"accepted\"} 1")
-    );
+    assert!(page.body.contains("peregrine_notifications_total{outcome=\"accepted\"} 1"));
     assert!(page.body.ends_with("# EOF\n"));
     assert!(page.header("x-request-id").is_some());
 }
@@ -89,9 +83,7 @@ async fn everything_else_is_refused() {
         ("GET", "/_matrix/push/v1/notify", 404, None),
         ("GET", "/health/live/", 404, None),
     ] {
-        let reply = desk
-            .ask(format!("{method} {path} HTTP/1.1\r\nHost: g\r\n\r\n"))
-            .await;
+        let reply = desk.ask(format!("{method} {path} HTTP/1.1\r\nHost: g\r\n\r\n")).await;
         assert_eq!((reply.status, reply.header("allow")), (status, allow));
         assert_eq!(reply.errcode(), "M_UNRECOGNIZED");
         assert!(reply.header("x-request-id").is_some());
@@ -111,8 +103,5 @@ async fn the_metrics_listener_answers_on_every_path() {
         assert!(page.body.ends_with("# EOF\n"));
     }
     let refused = desk.ask("POST /metrics HTTP/1.1\r\nHost: g\r\n\r\n").await;
-    assert_eq!(
-        (refused.status, refused.errcode()),
-        (405, "M_UNRECOGNIZED".to_owned())
-    );
+    assert_eq!((refused.status, refused.errcode()), (405, "M_UNRECOGNIZED".to_owned()));
 }

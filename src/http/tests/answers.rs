@@ -10,15 +10,10 @@ use crate::dispatch::{Notify, Verdict};
 
 #[actix_web::test]
 async fn every_verdict_has_its_answer() {
-    let settled = |keys: &[&str]| Verdict::Settled {
-        rejected: keys.iter().map(|&key| key.into()).collect(),
-    };
-    let shed = |ms| Verdict::Shed {
-        retry_after: Duration::from_millis(ms),
-    };
-    let limited = |ms| Verdict::RateLimited {
-        retry_after: Duration::from_millis(ms),
-    };
+    let settled =
+        |keys: &[&str]| Verdict::Settled { rejected: keys.iter().map(|&key| key.into()).collect() };
+    let shed = |ms| Verdict::Shed { retry_after: Duration::from_millis(ms) };
+    let limited = |ms| Verdict::RateLimited { retry_after: Duration::from_millis(ms) };
     let rows = [
         (settled(&[]), 200, "", None),
         (settled(&["k"]), 200, "", None),
@@ -53,26 +48,16 @@ async fn every_verdict_has_its_answer() {
         assert_eq!(reply.errcode(), errcode, "{verdict:?}");
     }
     let page = metrics.render();
-    assert!(
-        page.contains("notifications_total{outcome=\"accepted\"} 2"),
-        "{page}"
-    );
-    assert!(
-        page.contains("notifications_total{outcome=\"failed\"} 7"),
-        "{page}"
-    );
-    assert!(
-        page.contains("notify_duration_seconds_count{status=\"503\"} 3"),
-        "{page}"
-    );
+    assert!(page.contains("notifications_total{outcome=\"accepted\"} 2"), "{page}");
+    assert!(page.contains("notifications_total{outcome=\"failed\"} 7"), "{page}");
+    assert!(page.contains("notify_duration_seconds_count{status=\"503\"} 3"), "{page}");
 }
 
 #[actix_web::test]
 async fn pushkeys_are_escaped_in_the_answer() {
     let odd = "quote\" back\\slash \n\u{1} é 😀";
-    let scripted = Scripted::answering([Verdict::Settled {
-        rejected: vec![odd.into(), "second".into()],
-    }]);
+    let scripted =
+        Scripted::answering([Verdict::Settled { rejected: vec![odd.into(), "second".into()] }]);
     let desk = Desk::open(state(scripted.start().recipient()));
     let reply = desk.post(BODY).await;
     assert_eq!(reply.json(), json!({"rejected": [odd, "second"]}));
@@ -93,14 +78,8 @@ async fn the_sorting_room_gets_the_whole_notification() {
     let keys: Vec<&str> = request.devices.iter().map(|it| &*it.pushkey).collect();
     assert_eq!(keys, ["k", "l"]);
     let page = metrics.render();
-    assert!(
-        page.contains("ignored_fields_total{field=\"prio\"} 1"),
-        "{page}"
-    );
-    assert!(
-        page.contains("ignored_fields_total{field=\"counts.unread\"} 1"),
-        "{page}"
-    );
+    assert!(page.contains("ignored_fields_total{field=\"prio\"} 1"), "{page}");
+    assert!(page.contains("ignored_fields_total{field=\"counts.unread\"} 1"), "{page}");
 }
 
 #[actix_web::test]
@@ -113,29 +92,15 @@ async fn bodies_no_homeserver_sends() {
         ("", b"\xef\xbb\xbf{}", "M_NOT_JSON", "line 1 column 1"),
         ("", b"\xff\xfe{\x00}\x00", "M_NOT_JSON", "utf-8"),
         ("", gzip, "M_NOT_JSON", ""),
-        (
-            "Content-Encoding: gzip\r\n",
-            gzip,
-            "M_NOT_JSON",
-            "Content-Encoding",
-        ),
+        ("Content-Encoding: gzip\r\n", gzip, "M_NOT_JSON", "Content-Encoding"),
         ("", b"[]", "M_BAD_JSON", "object"),
         ("", b"{}", "M_MISSING_PARAM", "`notification`"),
         ("", br#"{"notification":{}}"#, "M_MISSING_PARAM", "devices"),
-        (
-            "",
-            br#"{"notification":{"devices":[]}}"#,
-            "M_INVALID_PARAM",
-            "devices",
-        ),
+        ("", br#"{"notification":{"devices":[]}}"#, "M_INVALID_PARAM", "devices"),
     ];
     for (headers, body, errcode, says) in rows {
         let reply = desk.ask(post_with(headers, body)).await;
-        assert_eq!(
-            (reply.status, reply.errcode().as_str()),
-            (400, errcode),
-            "{body:?}"
-        );
+        assert_eq!((reply.status, reply.errcode().as_str()), (400, errcode), "{body:?}");
         let error = reply.json()["error"].as_str().unwrap().to_owned();
         assert!(error.contains(says), "{error} says {says}");
     }

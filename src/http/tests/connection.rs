@@ -91,10 +91,7 @@ async fn a_head_has_ten_seconds_on_every_request_of_a_connection() {
 async fn a_connection_that_says_nothing_is_closed() {
     pause();
     let began = Instant::now();
-    Client::connect()
-        .await
-        .expect_refusal(408, "M_UNKNOWN")
-        .await;
+    Client::connect().await.expect_refusal(408, "M_UNKNOWN").await;
     assert_eq!(began.elapsed().as_secs(), 10);
 }
 
@@ -129,11 +126,7 @@ async fn what_is_no_request_gets_an_error_object_on_every_connection() {
     pause();
     let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(200_000));
     let cases = [
-        (
-            "\x16\x03\x01\x02\x00\x01\x00\x01\n\n",
-            400,
-            "M_UNRECOGNIZED",
-        ),
+        ("\x16\x03\x01\x02\x00\x01\x00\x01\n\n", 400, "M_UNRECOGNIZED"),
         ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400, "M_UNRECOGNIZED"),
         (long.as_str(), 431, "M_TOO_LARGE"),
     ];

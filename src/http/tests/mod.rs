@@ -63,9 +63,7 @@ impl Handler<Notify> for Scripted {
     fn handle(&mut self, notify: Notify, _: &mut Self::Context) -> Self::Result {
         self.seen.lock().unwrap().push(notify);
         let verdict = self.verdicts.lock().unwrap().pop_front();
-        let settled = Verdict::Settled {
-            rejected: Vec::new(),
-        };
+        let settled = Verdict::Settled { rejected: Vec::new() };
         let verdict = verdict.unwrap_or(settled);
         let report = None;
         actix::MessageResult(Notified { verdict, report })
@@ -106,18 +104,12 @@ impl Desk {
         let server = server.listen("desk", socket, accept).unwrap().run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        Self {
-            address,
-            server: handle,
-        }
+        Self { address, server: handle }
     }
 
     async fn connect(&self) -> Connection {
         let stream = TcpStream::connect(self.address).await.unwrap();
-        Connection {
-            stream,
-            buffer: Vec::new(),
-        }
+        Connection { stream, buffer: Vec::new() }
     }
 
     /// Sends one request on a connection of its own.
@@ -169,9 +161,7 @@ impl Connection {
             assert_ne!(self.fill().await.unwrap(), 0, "closed before the answer");
         };
         let mut reply = Reply::parse(str::from_utf8(&self.buffer[..head]).unwrap());
-        let length = reply
-            .header("content-length")
-            .map_or(0, |it| it.parse().unwrap());
+        let length = reply.header("content-length").map_or(0, |it| it.parse().unwrap());
         while self.buffer.len() < head + length {
             assert_ne!(self.fill().await.unwrap(), 0, "closed within the answer");
         }
@@ -185,10 +175,7 @@ impl Connection {
         loop {
             match self.fill().await {
                 Ok(0) if self.buffer.is_empty() => return End::Closed,
-                Ok(0) => panic!(
-                    "another answer: {:?}",
-                    String::from_utf8_lossy(&self.buffer)
-                ),
+                Ok(0) => panic!("another answer: {:?}", String::from_utf8_lossy(&self.buffer)),
                 Ok(_) => {}
                 Err(_) => return End::Reset,
             }
@@ -211,9 +198,7 @@ impl Reply {
         let headers = lines.map(|line| line.split_once(": ").unwrap());
         Self {
             status: status.parse().unwrap(),
-            headers: headers
-                .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-                .collect(),
+            headers: headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(),
             body: String::new(),
         }
     }

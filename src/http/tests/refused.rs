@@ -28,9 +28,7 @@ fn body_of(length: usize) -> String {
 fn chunked(chunks: &[&str]) -> Vec<u8> {
     let head =
         format!("POST {NOTIFY} HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n");
-    let chunks = chunks
-        .iter()
-        .map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len()));
+    let chunks = chunks.iter().map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len()));
     let chunks: Vec<String> = chunks.collect();
     format!("{head}{}0\r\n\r\n", chunks.concat()).into_bytes()
 }
@@ -91,10 +89,7 @@ async fn an_announced_large_body_is_refused_at_once() {
         if reply.status == 100 {
             reply = connection.reply().await;
         }
-        assert_eq!(
-            (reply.status, reply.errcode().as_str()),
-            (413, "M_TOO_LARGE")
-        );
+        assert_eq!((reply.status, reply.errcode().as_str()), (413, "M_TOO_LARGE"));
         assert_eq!(reply.header("connection"), Some("close"));
         assert!(reply.header("x-request-id").is_some());
         assert_eq!(connection.end().await, End::Closed);
@@ -132,10 +127,7 @@ async fn an_endless_body_is_not_read_to_its_end() {
     join_all(rows.map(async |(path, framing, status)| {
         let head = format!("POST {path} HTTP/1.1\r\nHost: gateway\r\n{framing}\r\n\r\n");
         let (answer, sent) = send_without_end(desk.connect().await, head).await;
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status}")),
-            "{answer}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
         assert!(answer.contains("connection: close"), "{answer}");
         // The kernel's buffers on both sides take some MB besides what we read.
         assert!(sent < 20 << 20, "{sent} bytes were taken");
@@ -180,18 +172,11 @@ async fn unwanted_small_bodies_leave_the_connection_usable() {
         ("POST", "/health", 405),
         ("GET", "/health", 200),
     ] {
-        for head in [
-            "Content-Length: 5\r\n\r\nhello",
-            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        ] {
-            connection
-                .send(format!("{method} {path} HTTP/1.1\r\nHost: g\r\n{head}"))
-                .await;
-            assert_eq!(
-                connection.reply().await.status,
-                status,
-                "{method} {path} {head}"
-            );
+        for head in
+            ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"]
+        {
+            connection.send(format!("{method} {path} HTTP/1.1\r\nHost: g\r\n{head}")).await;
+            assert_eq!(connection.reply().await.status, status, "{method} {path} {head}");
         }
     }
     is_usable(&mut connection).await;
@@ -202,17 +187,11 @@ async fn heads_that_are_too_large() {
     let scripted = Scripted::default();
     let desk = desk(&scripted);
     let line = |length: usize| format!("X-Padding: {}\r\n", "x".repeat(length));
-    assert_eq!(
-        desk.ask(post_with(&line(60 * 1024), BODY)).await.status,
-        200
-    );
+    assert_eq!(desk.ask(post_with(&line(60 * 1024), BODY)).await.status, 200);
     let mut connection = desk.connect().await;
     connection.send(post_with(&line(64 * 1024), BODY)).await;
     let reply = connection.reply().await;
-    assert_eq!(
-        (reply.status, reply.errcode().as_str()),
-        (431, "M_TOO_LARGE")
-    );
+    assert_eq!((reply.status, reply.errcode().as_str()), (431, "M_TOO_LARGE"));
     assert!(reply.header("x-request-id").is_some());
     is_usable(&mut connection).await;
     // Beyond its own limits actix answers without us, but it does answer.
@@ -253,10 +232,7 @@ async fn a_body_that_ends_too_early() {
     connection.send(&post(BODY)[..100]).await;
     connection.stream.shutdown().await.unwrap();
     let reply = connection.reply().await;
-    assert_eq!(
-        (reply.status, reply.errcode().as_str()),
-        (400, "M_NOT_JSON")
-    );
+    assert_eq!((reply.status, reply.errcode().as_str()), (400, "M_NOT_JSON"));
     assert_eq!(connection.end().await, End::Closed);
     assert_eq!(scripted.seen(), 0);
 }

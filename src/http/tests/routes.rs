@@ -74,12 +74,9 @@ async fn head_is_answered_like_get_without_a_body() {
     let state = state(Scripted::default().start().recipient());
     let unifiedpush = state.unifiedpush.clone();
     let desk = Desk::open(state);
-    for (path, status, json) in [
-        ("/health", 200, false),
-        (NOTIFY, 405, true),
-        ("/nowhere", 404, true),
-        (NOTIFY, 200, true),
-    ] {
+    for (path, status, json) in
+        [("/health", 200, false), (NOTIFY, 405, true), ("/nowhere", 404, true), (NOTIFY, 200, true)]
+    {
         unifiedpush.store(status == 200, Ordering::Relaxed);
         let mut connection = desk.connect().await;
         let request = format!(
@@ -106,16 +103,11 @@ async fn every_answer_shows_the_request_id() {
         let reply = desk.ask(post_with(&headers, body)).await;
         assert_eq!(reply.status, status);
         assert_eq!(reply.header("x-request-id"), Some("from/the-proxy:1"));
-        let ids = reply
-            .headers
-            .iter()
-            .filter(|(name, _)| name == "x-request-id");
+        let ids = reply.headers.iter().filter(|(name, _)| name == "x-request-id");
         assert_eq!(ids.count(), 1);
     }
     for bad in ["", "a b", "a\tb", "\u{e9}", &"x".repeat(129)] {
-        let reply = desk
-            .ask(post_with(&format!("X-Request-Id: {bad}\r\n"), BODY))
-            .await;
+        let reply = desk.ask(post_with(&format!("X-Request-Id: {bad}\r\n"), BODY)).await;
         assert_eq!(reply.status, 200);
         assert_eq!(reply.header("x-request-id").unwrap().len(), 32, "{bad}");
     }

@@ -59,10 +59,7 @@ fn optional_fields_forgive() {
         (r#""data":[]"#, "devices.data"),
         (r#""data":"x""#, "devices.data"),
         (r#""data":{"default_payload":null}"#, ""),
-        (
-            r#""data":{"default_payload":1}"#,
-            "devices.data.default_payload",
-        ),
+        (r#""data":{"default_payload":1}"#, "devices.data.default_payload"),
         (r#""data":{"DISABLE":null}"#, ""),
         (r#""data":{"DISABLE":"true"}"#, "devices.data.DISABLE"),
         (r#""tweaks":null"#, ""),
@@ -110,14 +107,8 @@ fn numbers() {
         ("null", None),
         (r#""7""#, None),
     ] {
-        let request = decoded(
-            &format!(r#""counts":{{"unread":{json},"missed_calls":1}},"#),
-            "",
-        );
-        let counts = Counts {
-            unread: number,
-            missed_calls: Some(1),
-        };
+        let request = decoded(&format!(r#""counts":{{"unread":{json},"missed_calls":1}},"#), "");
+        let counts = Counts { unread: number, missed_calls: Some(1) };
         assert_eq!(request.notification.counts, Some(counts), "{json}");
     }
     for (json, seconds) in [
@@ -164,10 +155,8 @@ fn lone_surrogates_do_no_harm() {
 
 #[test]
 fn encrypted_pushes_keep_their_fields() {
-    let request = decoded(
-        r#""ciphertext":"c","ephemeral":"e","mac":"m","is_counts_only":true,"#,
-        "",
-    );
+    let request =
+        decoded(r#""ciphertext":"c","ephemeral":"e","mac":"m","is_counts_only":true,"#, "");
     let encrypted = request.notification.encrypted;
     assert_eq!(encrypted.ciphertext.as_deref(), Some("c"));
     assert_eq!(encrypted.ephemeral.as_deref(), Some("e"));

@@ -46,10 +46,8 @@ webpush_event_id_only $tCcJ !dNm_ - low 5 BKxP256DHpubkey 1795357629 - - - auth+
 
 fn bodies() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/homeserver_bodies");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let name = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
     let read = |path: PathBuf| (name(&path), fs::read(path).unwrap());

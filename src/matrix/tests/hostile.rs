@@ -41,11 +41,7 @@ fn depth_costs_no_stack() {
             let body = device(&format!(r#""{key}":{deep}"#));
             assert!(on_a_small_stack(body).is_ok(), "{key}");
         }
-        for key in [
-            "default_payload",
-            "org.matrix.msc4076.disable_badge_count",
-            "x",
-        ] {
+        for key in ["default_payload", "org.matrix.msc4076.disable_badge_count", "x"] {
             let body = device(&format!(r#""data":{{"{key}":{deep}}}"#));
             assert!(on_a_small_stack(body).is_ok(), "{key}");
         }

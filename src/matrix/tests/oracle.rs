@@ -10,11 +10,9 @@ const MAX_INTEGER: u64 = (1 << 53) - 1;
 pub(super) fn assert_same(request: &NotifyRequest, body: &Value, name: &str) {
     let tree = &body["notification"];
     let it = &request.notification;
-    for (ours, key) in [
-        (&it.event_id, "event_id"),
-        (&it.room_id, "room_id"),
-        (&it.event_type, "type"),
-    ] {
+    for (ours, key) in
+        [(&it.event_id, "event_id"), (&it.room_id, "room_id"), (&it.event_type, "type")]
+    {
         let theirs = tree[key].as_str().filter(|text| !text.is_empty());
         assert_eq!(ours.as_deref(), theirs, "{name}: {key}");
     }
@@ -30,11 +28,7 @@ pub(super) fn assert_same(request: &NotifyRequest, body: &Value, name: &str) {
     ] {
         assert_eq!(ours.as_deref(), tree[key].as_str(), "{name}: {key}");
     }
-    assert_eq!(
-        it.user_is_target,
-        tree["user_is_target"].as_bool(),
-        "{name}"
-    );
+    assert_eq!(it.user_is_target, tree["user_is_target"].as_bool(), "{name}");
     assert_eq!(it.prio == Priority::Low, tree["prio"] == "low", "{name}");
     assert_object(it.content.as_ref(), &tree["content"], name);
     let counts = Counts {
@@ -52,21 +46,13 @@ pub(super) fn assert_same(request: &NotifyRequest, body: &Value, name: &str) {
 
 fn assert_same_device(ours: &Device, theirs: &Value, name: &str) {
     assert_eq!(&*ours.app_id, theirs["app_id"].as_str().unwrap(), "{name}");
-    assert_eq!(
-        &*ours.pushkey,
-        theirs["pushkey"].as_str().unwrap(),
-        "{name}"
-    );
+    assert_eq!(&*ours.pushkey, theirs["pushkey"].as_str().unwrap(), "{name}");
     let seconds = count(&theirs["pushkey_ts"]).filter(|&ts| ts > 0);
     let seconds = seconds.map(|ts| if ts >= 100_000_000_000 { ts / 1000 } else { ts });
     assert_eq!(ours.pushkey_ts, seconds, "{name}");
     let data = &theirs["data"];
     assert_object(ours.data.raw.as_ref(), data, name);
-    assert_object(
-        ours.data.default_payload.as_ref(),
-        &data["default_payload"],
-        name,
-    );
+    assert_object(ours.data.default_payload.as_ref(), &data["default_payload"], name);
     let disabled = data["org.matrix.msc4076.disable_badge_count"] == true;
     assert_eq!(ours.data.disable_badge_count, disabled, "{name}");
     let tweaks = &theirs["tweaks"];
@@ -81,11 +67,7 @@ fn assert_same_device(ours: &Device, theirs: &Value, name: &str) {
 
 fn assert_object(ours: Option<&Json>, theirs: &Value, name: &str) {
     let ours = ours.map(|it| serde_json::from_str::<Value>(it.as_str()).unwrap());
-    assert_eq!(
-        ours.as_ref(),
-        theirs.is_object().then_some(theirs),
-        "{name}"
-    );
+    assert_eq!(ours.as_ref(), theirs.is_object().then_some(theirs), "{name}");
 }
 
 /// Integers, integral floats, and what is too large as the largest.
@@ -98,8 +80,6 @@ fn count(value: &Value) -> Option<u64> {
     if let Some(integer) = value.as_u64() {
         return Some(integer.min(MAX_INTEGER));
     }
-    let float = value
-        .as_f64()
-        .filter(|it| *it >= 0.0 && it.fract() == 0.0)?;
+    let float = value.as_f64().filter(|it| *it >= 0.0 && it.fract() == 0.0)?;
     Some((float as u64).min(MAX_INTEGER))
 }

@@ -69,9 +69,7 @@ const OF_A_DEVICE: [&str; 5] = ["pushkey_ts", "data", "tweaks", "unheard.of", ""
 
 fn members_of(keys: &'static [&'static str]) -> impl Strategy<Value = Map<String, Value>> {
     prop::collection::vec((select(keys), any_json()), 0..8).prop_map(|members| {
-        let owned = members
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value));
+        let owned = members.into_iter().map(|(key, value)| (key.to_owned(), value));
         owned.collect()
     })
 }

@@ -100,26 +100,11 @@ fn which_devices_are_refused() {
 fn errors_say_where() {
     let device = |device: &str| format!(r#"{{"notification":{{"devices":[{device}]}}}}"#);
     for (body, says) in [
-        (
-            device(r#"{"app_id":"a","pushkey":"k"},7"#),
-            "`notification.devices[1]` is not",
-        ),
-        (
-            device(r#"{"app_id":"a"}"#),
-            "`notification.devices[0].pushkey` is missing",
-        ),
-        (
-            device(r#"{"app_id":1}"#),
-            "devices[0].app_id` is not a string",
-        ),
-        (
-            r#"{"notification":{"devices":1}}"#.into(),
-            "a list in `notification.devices`",
-        ),
-        (
-            r#"{"notification":"x"}"#.into(),
-            "an object in `notification`",
-        ),
+        (device(r#"{"app_id":"a","pushkey":"k"},7"#), "`notification.devices[1]` is not"),
+        (device(r#"{"app_id":"a"}"#), "`notification.devices[0].pushkey` is missing"),
+        (device(r#"{"app_id":1}"#), "devices[0].app_id` is not a string"),
+        (r#"{"notification":{"devices":1}}"#.into(), "a list in `notification.devices`"),
+        (r#"{"notification":"x"}"#.into(), "an object in `notification`"),
         ("[]".into(), "an object with `notification`"),
         ("{\n  'a'".into(), "line 2 column 3"),
     ] {

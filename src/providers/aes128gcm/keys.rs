@@ -61,11 +61,7 @@ pub(super) fn undecodable_p256dh() -> Outcome {
 
 /// Decodes base64url or base64, padded or not, of exactly so many bytes.
 fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let alphabet = if text.contains(['+', '/']) {
-        &STANDARD
-    } else {
-        &URL_SAFE
-    };
+    let alphabet = if text.contains(['+', '/']) { &STANDARD } else { &URL_SAFE };
     // Longer ones are not worth decoding.
     let text = Some(text).filter(|text| text.len() <= N.div_ceil(3) * 4)?;
     alphabet.decode(text).ok()?.try_into().ok()
@@ -103,11 +99,7 @@ mod tests {
         ];
         for (p256dh, auth, reason) in rows {
             let outcome = Keys::read(p256dh, auth).unwrap_err();
-            assert_eq!(
-                outcome,
-                Outcome::Rejected(Cause::local(reason)),
-                "{p256dh} {auth}"
-            );
+            assert_eq!(outcome, Outcome::Rejected(Cause::local(reason)), "{p256dh} {auth}");
         }
     }
 

@@ -155,24 +155,15 @@ impl ProviderToken {
 
     fn mint(&self, now: Moment) -> Result<Bearer, jsonwebtoken::errors::Error> {
         let since_epoch = now.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let header = Header {
-            typ: None,
-            kid: Some(self.key_id.clone()),
-            ..Header::new(Algorithm::ES256)
-        };
-        let claims = Claims {
-            iss: &self.team_id,
-            iat: since_epoch.as_secs(),
-        };
+        let header =
+            Header { typ: None, kid: Some(self.key_id.clone()), ..Header::new(Algorithm::ES256) };
+        let claims = Claims { iss: &self.team_id, iat: since_epoch.as_secs() };
         let jwt = jsonwebtoken::encode(&header, &claims, &self.key)?;
         // A JWT has only letters, digits, '-', '_' and '.'.
         let mut header = HeaderValue::try_from(format!("bearer {jwt}"))
             .map_err(|_| jsonwebtoken::errors::ErrorKind::InvalidToken)?;
         header.set_sensitive(true);
-        Ok(Bearer {
-            header,
-            expires: now.wall + LIFE,
-        })
+        Ok(Bearer { header, expires: now.wall + LIFE })
     }
 }
 
@@ -180,8 +171,7 @@ impl Minted {
     /// Whether Apple allows another one after refusing this one, however young: a token made by a
     /// clock that has been set right since is of no use.
     fn may_be_refused(&self, now: Moment) -> bool {
-        self.changed
-            .is_none_or(|changed| RENEWAL.is_allowed(changed, now))
+        self.changed.is_none_or(|changed| RENEWAL.is_allowed(changed, now))
     }
 }
 

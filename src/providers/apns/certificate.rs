@@ -15,10 +15,7 @@ const KEY: &str = "certfile";
 /// The subject's user id: the one topic of most certificates.
 const USER_ID: Oid<'static> = oid!(0.9.2342.19200300.100.1.1);
 /// Apple's lists of topics: of certificates for calls, and of universal ones.
-const TOPICS: [Oid<'static>; 2] = [
-    oid!(1.2.840.113635.100.6.3.4),
-    oid!(1.2.840.113635.100.6.3.6),
-];
+const TOPICS: [Oid<'static>; 2] = [oid!(1.2.840.113635.100.6.3.4), oid!(1.2.840.113635.100.6.3.6)];
 const RENEW: &str = "create an Apple Push Services certificate for the app at \
                      developer.apple.com, Certificates, Identifiers & Profiles";
 
@@ -39,9 +36,8 @@ pub(super) struct Certificate {
 impl Certificate {
     /// Reads a PEM file with a certificate (the chain, if there is one, behind it) and its key.
     pub(super) fn read(pem: &[u8], now: SystemTime) -> Result<Self, Fault> {
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<_, _>>()
-            .unwrap_or_default();
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().unwrap_or_default();
         let Some(leaf) = chain.first() else {
             // What keeps the key from being read keeps the certificate from it as well.
             pem::private_key(KEY, pem)?;
@@ -51,19 +47,17 @@ impl Certificate {
                 "put certificate and private key into one file, the certificate first",
             ));
         };
-        let (_, leaf) = X509Certificate::from_der(leaf)
-            .map_err(|error| Fault::new(KEY, format!("cannot read the certificate: {error}"), RENEW))?;
+        let (_, leaf) = X509Certificate::from_der(leaf).map_err(|error| {
+            Fault::new(KEY, format!("cannot read the certificate: {error}"), RENEW)
+        })?;
         let ends = leaf.validity().not_after;
         let expires = u64::try_from(ends.timestamp()).unwrap_or_default();
         let expires = SystemTime::UNIX_EPOCH + Duration::from_secs(expires);
         if expires <= now {
             return Err(Fault::new(KEY, format!("the certificate ended on {ends}"), RENEW));
         }
-        let user_id = leaf
-            .subject()
-            .iter_by_oid(&USER_ID)
-            .find_map(|it| it.as_str().ok())
-            .map(str::to_owned);
+        let user_id =
+            leaf.subject().iter_by_oid(&USER_ID).find_map(|it| it.as_str().ok()).map(str::to_owned);
         let has_user_id = user_id.is_some();
         let mut topics: Vec<String> = user_id.into_iter().collect();
         for extension in leaf.extensions() {
@@ -72,13 +66,7 @@ impl Certificate {
             }
         }
         let key = pem::private_key(KEY, pem)?;
-        Ok(Self {
-            chain,
-            key,
-            topics,
-            has_user_id,
-            expires,
-        })
+        Ok(Self { chain, key, topics, has_user_id, expires })
     }
 }
 

@@ -93,19 +93,18 @@ impl ProviderConfig for Config {
         let mut faults = Vec::new();
         let place = self.place().map_err(|fault| faults.push(fault)).ok();
         let suffix = self.suffix().map_err(|fault| faults.push(fault)).ok();
-        let credential = Credential::read(&self, around)
-            .map_err(|found| faults.extend(found))
-            .ok();
+        let credential = Credential::read(&self, around).map_err(|found| faults.extend(found)).ok();
         let (Some((origin, path)), Some(suffix), Some(credential)) = (place, suffix, credential)
         else {
             return Err(faults);
         };
         let topic = topic(credential.topic, suffix).map_err(|fault| vec![fault])?;
-        let tls = client_config(&around.roots, credential.certificate, &[b"h2"]).map_err(|error| {
-            let what = format!("certificate and private key cannot be used: {error}");
-            let instead = "put the certificate first, then its chain, then its own private key";
-            vec![Fault::new("certfile", what, instead)]
-        })?;
+        let tls =
+            client_config(&around.roots, credential.certificate, &[b"h2"]).map_err(|error| {
+                let what = format!("certificate and private key cannot be used: {error}");
+                let instead = "put the certificate first, then its chain, then its own private key";
+                vec![Fault::new("certfile", what, instead)]
+            })?;
         let push_type = self.push_type;
         Ok(Plan {
             origin,
@@ -132,9 +131,7 @@ impl ProviderConfig for Config {
                     },
                     topic,
                     push_type,
-                    expiration: self
-                        .expiration_seconds
-                        .map(|it| Duration::from_secs(it.into())),
+                    expiration: self.expiration_seconds.map(|it| Duration::from_secs(it.into())),
                     collapse_per_room: self.collapse_per_room,
                 },
                 metrics: around.metrics.clone(),
@@ -151,11 +148,7 @@ impl Config {
                 Platform::Production | Platform::Prod => "api.push.apple.com",
                 Platform::Sandbox => "api.sandbox.push.apple.com",
             };
-            let origin = Origin {
-                tls: true,
-                host: host.to_owned(),
-                port: 443,
-            };
+            let origin = Origin { tls: true, host: host.to_owned(), port: 443 };
             return Ok((origin, "/3/device/".to_owned()));
         };
         let path = format!("{}/3/device/", endpoint.path().trim_end_matches('/'));

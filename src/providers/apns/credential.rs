@@ -86,10 +86,11 @@ impl Credential {
         let (Ok(pkcs8), true) = (pkcs8, faults.is_empty()) else {
             return Err(faults);
         };
-        let token = ProviderToken::shared(&team_id, &key_id, pkcs8.secret_pkcs8_der()).map_err(|_| {
-            let what = "the key is not one for ES256 (an elliptic curve key on P-256)";
-            vec![Fault::new("keyfile", what, APPLES_KEY)]
-        })?;
+        let token =
+            ProviderToken::shared(&team_id, &key_id, pkcs8.secret_pkcs8_der()).map_err(|_| {
+                let what = "the key is not one for ES256 (an elliptic curve key on P-256)";
+                vec![Fault::new("keyfile", what, APPLES_KEY)]
+            })?;
         Ok(Self {
             identity: Identity::ProviderToken {
                 token,
@@ -122,19 +123,13 @@ impl Credential {
                 expires: certificate.expires,
             },
             topic,
-            certificate: Some(ClientCertificate {
-                chain: certificate.chain,
-                key: certificate.key,
-            }),
+            certificate: Some(ClientCertificate { chain: certificate.chain, key: certificate.key }),
         })
     }
 }
 
 /// Reads a key as PKCS#8, the form Apple gives.
-fn read_key(
-    file: &Path,
-    around: &Surroundings,
-) -> Result<PrivatePkcs8KeyDer<'static>, Fault> {
+fn read_key(file: &Path, around: &Surroundings) -> Result<PrivatePkcs8KeyDer<'static>, Fault> {
     let pem = around.files.read("keyfile", file)?;
     let key = pem::private_key("keyfile", pem.expose_secret())?;
     let algorithm = any_supported_type(&key).map(|it| it.algorithm());

@@ -2,8 +2,8 @@
 //!
 //! `config` is what the operator writes (with `certificate`, `pem` and `push_type`), `payload` what
 //! the phone reads, `request` path and headers around it (with `device_token`), `auth` the provider
-//! token, `response` what Apple's answer means; `preview` and `probe` show and try it. One attempt goes through them top to bottom, here;
-//! from here it goes to `transport::pool`.
+//! token, `response` what Apple's answer means; `preview` and `probe` show and try it. One attempt
+//! goes through them top to bottom, here; from here it goes to `transport::pool`.
 
 mod auth;
 mod certificate;
@@ -69,15 +69,9 @@ struct Rules {
 #[derive(Debug)]
 enum Identity {
     /// By a token in each request.
-    ProviderToken {
-        token: Arc<ProviderToken>,
-        description: String,
-    },
+    ProviderToken { token: Arc<ProviderToken>, description: String },
     /// By the client certificate of each connection.
-    Certificate {
-        description: String,
-        expires: SystemTime,
-    },
+    Certificate { description: String, expires: SystemTime },
 }
 
 impl Blueprint for Plan {
@@ -86,36 +80,19 @@ impl Blueprint for Plan {
     fn build(&self) -> Rc<Apns> {
         let rules = self.rules.clone();
         if let Identity::Certificate { expires, .. } = rules.identity {
-            rules
-                .metrics
-                .credential_expires("certificate", seconds(expires));
+            rules.metrics.credential_expires("certificate", seconds(expires));
         }
         let open = rules.metrics.connections.clone();
-        let pool = Pool::new(
-            self.origin.clone(),
-            self.dialer.clone(),
-            self.pool.clone(),
-            open,
-        );
-        Rc::new(Apns {
-            rules,
-            pool,
-            token_expires: Cell::new(UNIX_EPOCH),
-        })
+        let pool = Pool::new(self.origin.clone(), self.dialer.clone(), self.pool.clone(), open);
+        Rc::new(Apns { rules, pool, token_expires: Cell::new(UNIX_EPOCH) })
     }
 
     fn credentials(&self) -> Vec<Credential> {
         let (description, expires) = match &self.rules.identity {
             Identity::ProviderToken { description, .. } => (description, None),
-            Identity::Certificate {
-                description,
-                expires,
-            } => (description, Some(*expires)),
+            Identity::Certificate { description, expires } => (description, Some(*expires)),
         };
-        vec![Credential {
-            description: description.clone(),
-            expires,
-        }]
+        vec![Credential { description: description.clone(), expires }]
     }
 
     fn preview(&self, push: &Push) -> Result<Option<Preview>, Outcome> {
@@ -206,9 +183,7 @@ impl Apns {
         else {
             return Ok(None);
         };
-        let newer = token
-            .instead_of(refused)
-            .map_err(|error| cannot_sign(&error))?;
+        let newer = token.instead_of(refused).map_err(|error| cannot_sign(&error))?;
         if let Some(newer) = &newer {
             self.show_expiry(newer);
         }

@@ -57,10 +57,7 @@ fn only_ids(view: &View<'_>) -> bool {
 fn ids(view: &View<'_>, shape: Shape) -> Result<Bytes, Outcome> {
     let counts = view.counts.unwrap_or_default();
     let sealed = view.encrypted;
-    let aps = Aps {
-        sound: sound(view, shape),
-        ..Aps::default()
-    };
+    let aps = Aps { sound: sound(view, shape), ..Aps::default() };
     let own = [
         ("room_id", view.room_id.map(Value::Text)),
         ("event_id", view.event_id.map(Value::Text)),
@@ -81,11 +78,7 @@ fn full(view: &View<'_>, shape: Shape) -> Result<Bytes, Outcome> {
     }
     let base = default_payload(view).filter(|_| view.event_type.is_some());
     let about_event = alert.is_some();
-    let aps = Aps {
-        sound: sound(view, shape).filter(|_| about_event),
-        alert,
-        badge,
-    };
+    let aps = Aps { sound: sound(view, shape).filter(|_| about_event), alert, badge };
     let id = |id| Option::filter(id, |_| about_event).map(Value::Text);
     let own = [("room_id", id(view.room_id)), ("event_id", id(view.event_id))];
     write(base, aps, When::Always, &own, shape)

@@ -22,28 +22,18 @@ impl Plan {
         let path = rules.admit(push)?;
         let view = push.view(rules.view);
         let payload = payload::build(&view, rules.shape)?;
-        let unlimited = Shape {
-            limit: UNLIMITED,
-            ..rules.shape
-        };
+        let unlimited = Shape { limit: UNLIMITED, ..rules.shape };
         let whole = payload::build(&view, unlimited)?;
-        let limit = Limit {
-            of: "payload",
-            bytes: payload.len(),
-            most: rules.shape.limit,
-        };
+        let limit = Limit { of: "payload", bytes: payload.len(), most: rules.shape.limit };
         let bearer = match rules.identity {
-            Identity::ProviderToken { .. } => Some(Bearer {
-                header: PLACEHOLDER,
-                expires: UNIX_EPOCH,
-            }),
+            Identity::ProviderToken { .. } => {
+                Some(Bearer { header: PLACEHOLDER, expires: UNIX_EPOCH })
+            }
             Identity::Certificate { .. } => None,
         };
         let template = &rules.template;
         let request = template.build(path, push.id(), &view, bearer.as_ref(), payload);
         let url = format!("{}{}", self.origin, request.uri());
-        Ok(Preview::of(&request, url)
-            .limited(limit)
-            .made_from(&values(&whole)))
+        Ok(Preview::of(&request, url).limited(limit).made_from(&values(&whole)))
     }
 }

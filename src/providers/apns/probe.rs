@@ -50,10 +50,9 @@ mod tests {
 
     #[test]
     fn both_forms_are_one_token() {
-        for (token, form) in [
-            (NO_DEVICE_HEX, TokenForm::Hex),
-            (NO_DEVICE_BASE64, TokenForm::Base64),
-        ] {
+        for (token, form) in
+            [(NO_DEVICE_HEX, TokenForm::Hex), (NO_DEVICE_BASE64, TokenForm::Base64)]
+        {
             let mut path = Vec::new();
             write_hex(token, form, &mut path).unwrap();
             assert_eq!(path, NO_DEVICE_HEX.as_bytes());

@@ -6,7 +6,6 @@
 
 use std::time::SystemTime;
 
-
 use crate::matrix::json::{self, Raw};
 use crate::providers::outcome::{Cause, Outcome, Retry};
 use crate::providers::retry_after::retry_after;
@@ -63,12 +62,7 @@ enum Meaning {
 }
 
 const fn known(reason: &'static str, meaning: Meaning, advice: &'static str) -> Known {
-    Known {
-        reason,
-        meaning,
-        remedy: None,
-        advice,
-    }
+    Known { reason, meaning, remedy: None, advice }
 }
 
 const fn remedied(
@@ -77,12 +71,7 @@ const fn remedied(
     remedy: Remedy,
     advice: &'static str,
 ) -> Known {
-    Known {
-        reason,
-        meaning,
-        remedy: Some(remedy),
-        advice,
-    }
+    Known { reason, meaning, remedy: Some(remedy), advice }
 }
 
 const KNOWN: &[Known] = {
@@ -162,10 +151,7 @@ const KNOWN: &[Known] = {
 /// A documented reason counts whatever the status; without one, the status's class does.
 pub(super) fn classify(response: &Response, pushkey_ts: Option<u64>, now: SystemTime) -> Verdict {
     if response.status.is_success() {
-        return Verdict {
-            outcome: Outcome::Accepted,
-            remedy: None,
-        };
+        return Verdict { outcome: Outcome::Accepted, remedy: None };
     }
     let status = response.status.as_u16();
     let body = std::str::from_utf8(&response.body).unwrap_or_default();
@@ -179,10 +165,7 @@ pub(super) fn classify(response: &Response, pushkey_ts: Option<u64>, now: System
     let later = |cause| Outcome::later(cause, retry_after(&response.headers, now));
     let Some(known) = KNOWN.iter().find(|it| Some(it.reason) == reason) else {
         let cause = cause("other", status, &unknown(reason));
-        return Verdict {
-            outcome: by_class(status, cause, later),
-            remedy: None,
-        };
+        return Verdict { outcome: by_class(status, cause, later), remedy: None };
     };
     let cause = cause(known.reason, status, known.advice);
     let outcome = match known.meaning {
@@ -195,10 +178,7 @@ pub(super) fn classify(response: &Response, pushkey_ts: Option<u64>, now: System
         Meaning::Operator => operator(cause),
         Meaning::Later => later(cause),
     };
-    Verdict {
-        outcome,
-        remedy: known.remedy,
-    }
+    Verdict { outcome, remedy: known.remedy }
 }
 
 /// Judges an answer without a documented reason. Every documented 403, 404 and 405 is about
@@ -220,17 +200,11 @@ fn registered_since(dead_ms: Option<Raw<'_>>, pushkey_ts: Option<u64>) -> bool {
 }
 
 fn operator(cause: Cause) -> Outcome {
-    Outcome::Transient {
-        cause: alarm(cause),
-        retry: Retry::Useless,
-    }
+    Outcome::Transient { cause: alarm(cause), retry: Retry::Useless }
 }
 
 fn alarm(cause: Cause) -> Cause {
-    Cause {
-        alarm: true,
-        ..cause
-    }
+    Cause { alarm: true, ..cause }
 }
 
 fn cause(reason: &'static str, status: u16, advice: &str) -> Cause {

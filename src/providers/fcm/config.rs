@@ -215,19 +215,17 @@ impl Config {
             Some(url) => url.clone(),
             None => Url::parse(ENDPOINT).map_err(|error| fault(error.to_string()))?,
         };
-        let origin = Origin::of(&base).ok_or_else(|| fault(format!("{base} is not a web address")))?;
+        let origin =
+            Origin::of(&base).ok_or_else(|| fault(format!("{base} is not a web address")))?;
         let base = format!("{}://{}{}", base.scheme(), origin.authority(), base.path());
         Ok((origin, base.trim_end_matches('/').to_owned()))
     }
 
     fn template(&self) -> Template {
-        let storage = Storage {
-            ttl_seconds: self.ttl_seconds,
-            collapse_per_room: self.collapse_per_room,
-        };
-        let text = |text: &Option<String>, usual: &str| {
-            text.clone().unwrap_or_else(|| usual.to_owned())
-        };
+        let storage =
+            Storage { ttl_seconds: self.ttl_seconds, collapse_per_room: self.collapse_per_room };
+        let text =
+            |text: &Option<String>, usual: &str| text.clone().unwrap_or_else(|| usual.to_owned());
         match self.layout {
             Layout::Sygnal => Template::sygnal(&self.fcm_options, storage),
             Layout::Hedwig => Template::hedwig(

@@ -24,20 +24,42 @@ const USELESS: [(&str, &str, &str); 6] = [
     ("fid", "the pushkey names the device", "remove it"),
     ("topic", "a push goes to one device, not to a topic", "remove it"),
     ("condition", "a push goes to one device, not to topics", "remove it"),
-    ("android_v2", "cannot stand beside `android`, which peregrine writes", "use fcm_options.android"),
-    ("androidV2", "cannot stand beside `android`, which peregrine writes", "use fcm_options.android"),
+    (
+        "android_v2",
+        "cannot stand beside `android`, which peregrine writes",
+        "use fcm_options.android",
+    ),
+    (
+        "androidV2",
+        "cannot stand beside `android`, which peregrine writes",
+        "use fcm_options.android",
+    ),
     ("android.data", "would replace the data of every push on Android", "remove it"),
 ];
 
 /// Old names and the places of their kin in a message of HTTP v1.
 const MOVED: [(&[&str], &str); 4] = [
     (
-        &["aps", "alert", "badge", "sound", "category", "thread_id", "thread-id", "content_available",
-          "content-available", "mutable_content", "mutable-content"],
+        &[
+            "aps",
+            "alert",
+            "badge",
+            "sound",
+            "category",
+            "thread_id",
+            "thread-id",
+            "content_available",
+            "content-available",
+            "mutable_content",
+            "mutable-content",
+        ],
         "write it as Apple spells it under fcm_options.apns.payload.aps",
     ),
     (&["time_to_live", "ttl"], "write `ttl_seconds` beside fcm_options"),
-    (&["collapse_key", "restricted_package_name", "priority"], "write it under fcm_options.android"),
+    (
+        &["collapse_key", "restricted_package_name", "priority"],
+        "write it under fcm_options.android",
+    ),
     (&["title", "body", "image"], "write it under fcm_options.notification"),
 ];
 
@@ -118,9 +140,8 @@ fn wanted(violation: &Violation<'_>) -> String {
 fn siblings(schema: &Value) -> BTreeSet<&str> {
     let properties = schema["properties"].as_object();
     let names = properties.into_iter().flat_map(Map::keys).map(String::as_str);
-    let refused = |name: &str| {
-        USELESS.iter().any(|(key, ..)| *key == name) || OVERWRITTEN.contains(&name)
-    };
+    let refused =
+        |name: &str| USELESS.iter().any(|(key, ..)| *key == name) || OVERWRITTEN.contains(&name);
     names.filter(|name| !name.contains(char::is_uppercase) && !refused(name)).collect()
 }
 
@@ -155,15 +176,21 @@ mod tests {
             (json!({"data": {"n": 1}, "token": 7}), &[]),
             (
                 json!({"content_available": true}),
-                &["fcm_options.content_available: FCM knows no such key; write it as Apple spells it under fcm_options.apns.payload.aps"],
+                &[
+                    "fcm_options.content_available: FCM knows no such key; write it as Apple spells it under fcm_options.apns.payload.aps",
+                ],
             ),
             (
                 json!({"apns": {"aps": {}}}),
-                &["fcm_options.apns.aps: FCM knows no such key; write it as Apple spells it under fcm_options.apns.payload.aps"],
+                &[
+                    "fcm_options.apns.aps: FCM knows no such key; write it as Apple spells it under fcm_options.apns.payload.aps",
+                ],
             ),
             (
                 json!({"time_to_live": 5}),
-                &["fcm_options.time_to_live: FCM knows no such key; write `ttl_seconds` beside fcm_options"],
+                &[
+                    "fcm_options.time_to_live: FCM knows no such key; write `ttl_seconds` beside fcm_options",
+                ],
             ),
             (
                 json!({"androd": {}}),
@@ -171,11 +198,15 @@ mod tests {
             ),
             (
                 json!({"qqq": {}}),
-                &["fcm_options.qqq: FCM knows no such key; known here: android, apns, fcm_options, notification, webpush"],
+                &[
+                    "fcm_options.qqq: FCM knows no such key; known here: android, apns, fcm_options, notification, webpush",
+                ],
             ),
             (
                 json!({"android": {"priority": "urgent"}}),
-                &["fcm_options.android.priority: FCM does not take this value; write one of [\"NORMAL\",\"HIGH\",\"normal\",\"high\"]"],
+                &[
+                    "fcm_options.android.priority: FCM does not take this value; write one of [\"NORMAL\",\"HIGH\",\"normal\",\"high\"]",
+                ],
             ),
             (
                 json!({"android": {"notification": {"chanel_id": "x", "sticky": "yes"}}}),
@@ -186,22 +217,38 @@ mod tests {
             ),
             (
                 json!({"android": {"ttl": "1h"}}),
-                &["fcm_options.android.ttl: FCM does not take this value; write seconds with an `s`, like \"3600s\""],
+                &[
+                    "fcm_options.android.ttl: FCM does not take this value; write seconds with an `s`, like \"3600s\"",
+                ],
             ),
-            (json!({"topic": "news"}), &["fcm_options.topic: a push goes to one device, not to a topic; remove it"]),
+            (
+                json!({"topic": "news"}),
+                &["fcm_options.topic: a push goes to one device, not to a topic; remove it"],
+            ),
             (
                 json!({"android_v2": {"background_sync": {}}}),
-                &["fcm_options.android_v2: cannot stand beside `android`, which peregrine writes; use fcm_options.android"],
+                &[
+                    "fcm_options.android_v2: cannot stand beside `android`, which peregrine writes; use fcm_options.android",
+                ],
             ),
             (
                 json!({"android": {"data": {"a": "b"}}}),
-                &["fcm_options.android.data: would replace the data of every push on Android; remove it"],
+                &[
+                    "fcm_options.android.data: would replace the data of every push on Android; remove it",
+                ],
             ),
             (
                 json!({"notification": {"title": "x".repeat(3100)}}),
-                &["fcm_options: its texts take 3112 of the 4096 bytes that a message may have; shorten them to 3072 bytes"],
+                &[
+                    "fcm_options: its texts take 3112 of the 4096 bytes that a message may have; shorten them to 3072 bytes",
+                ],
             ),
-            (json!({"notification": []}), &["fcm_options.notification: FCM does not take this value; write a mapping of keys and values"]),
+            (
+                json!({"notification": []}),
+                &[
+                    "fcm_options.notification: FCM does not take this value; write a mapping of keys and values",
+                ],
+            ),
         ];
         for (options, expected) in rows {
             let faults = check(options.as_object().unwrap());

@@ -21,8 +21,6 @@ impl Plan {
         let Measured { body, whole, limit } = measured;
         let request = request(&self.uri, body, PLACEHOLDER);
         let url = self.uri.to_string();
-        Ok(Preview::of(&request, url)
-            .limited(limit)
-            .made_from(&values(&whole)))
+        Ok(Preview::of(&request, url).limited(limit).made_from(&values(&whole)))
     }
 }

@@ -306,7 +306,8 @@ mod tests {
     #[test]
     fn details_hold_field_names_and_no_values() {
         let body = error(400, "INVALID_ARGUMENT", "secret", &bad("message.data[0].value"));
-        let Verdict::Settled(outcome) = classify(&answer(400, None, body), SystemTime::now()) else {
+        let Verdict::Settled(outcome) = classify(&answer(400, None, body), SystemTime::now())
+        else {
             panic!("settled");
         };
         let detail = outcome.cause().unwrap().detail.as_deref().unwrap();

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use loadtest::peers::Answer;
 use loadtest::peers::fcm::{Fcm as FcmPeer, Options};
 use loadtest::peers::oauth::OAuth;
-use loadtest::peers::Answer;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -159,7 +159,8 @@ async fn the_token_endpoint_may_not_outlast_the_deadline() {
 #[actix_rt::test]
 async fn a_token_from_the_metadata_server() {
     let (mut around, peer) = peers();
-    let keys = json!({"project_id": PROJECT, "credentials": "metadata_server", "endpoint": peer.url()});
+    let keys =
+        json!({"project_id": PROJECT, "credentials": "metadata_server", "endpoint": peer.url()});
     around.surroundings.metadata_host = Some(peer.oauth().address().to_string());
     let fcm = plan(&around, keys.clone()).build();
     peer.oauth().expires_in_as_text(true);
@@ -223,7 +224,10 @@ fn what_is_wrong_in_the_configuration() {
     around.file("nowhere.json", variant(&|file| file["project_id"] = Value::Null));
     let rows: Vec<(Value, &[&str])> = vec![
         (json!({"service_account_file": "good.json"}), &[]),
-        (json!({"service_account_file": "good.json", "ttl_seconds": 2_419_200, "max_connections": 20}), &[]),
+        (
+            json!({"service_account_file": "good.json", "ttl_seconds": 2_419_200, "max_connections": 20}),
+            &[],
+        ),
         (json!({}), &["service_account_file: is missing"]),
         (
             json!({"service_account_file": "good.json", "credentials": "metadata_server"}),
@@ -239,10 +243,22 @@ fn what_is_wrong_in_the_configuration() {
             json!({"service_account_file": "broken.json"}),
             &["service_account_file: is not a JSON object: eof error in line 1"],
         ),
-        (json!({"service_account_file": "app.json"}), &["service_account_file: is an app's google-services.json"]),
-        (json!({"service_account_file": "user.json"}), &["service_account_file: is a file of type \"authorized_user\""]),
-        (json!({"service_account_file": "cut.json"}), &["service_account_file: its `private_key` is not an RSA key"]),
-        (json!({"service_account_file": "anonymous.json"}), &["service_account_file: has no `client_email`"]),
+        (
+            json!({"service_account_file": "app.json"}),
+            &["service_account_file: is an app's google-services.json"],
+        ),
+        (
+            json!({"service_account_file": "user.json"}),
+            &["service_account_file: is a file of type \"authorized_user\""],
+        ),
+        (
+            json!({"service_account_file": "cut.json"}),
+            &["service_account_file: its `private_key` is not an RSA key"],
+        ),
+        (
+            json!({"service_account_file": "anonymous.json"}),
+            &["service_account_file: has no `client_email`"],
+        ),
         (
             json!({"service_account_file": "plain.json"}),
             &["service_account_file: its `token_uri` \"http://example.org\" is not an https URL"],
@@ -259,8 +275,14 @@ fn what_is_wrong_in_the_configuration() {
         (
             json!({"service_account_file": "none.json", "ttl_seconds": 2_419_201, "max_connections": 0,
                    "notification_title": "x", "fcm_options": {"topic": "x"}, "endpoint": "file:///x"}),
-            &["max_connections", "ttl_seconds", "notification_title", "fcm_options.topic",
-              "service_account_file", "endpoint"],
+            &[
+                "max_connections",
+                "ttl_seconds",
+                "notification_title",
+                "fcm_options.topic",
+                "service_account_file",
+                "endpoint",
+            ],
         ),
     ];
     for (keys, expected) in rows {

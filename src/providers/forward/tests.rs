@@ -65,14 +65,8 @@ fn everything_that_clients_read_with_its_one_device() {
 
 #[test]
 fn what_is_told_and_what_not() {
-    let ids_only = ViewOptions {
-        event_id_only: true,
-        ..WHOLE
-    };
-    let no_counts = ViewOptions {
-        send_badge_counts: false,
-        ..WHOLE
-    };
+    let ids_only = ViewOptions { event_id_only: true, ..WHOLE };
+    let no_counts = ViewOptions { send_badge_counts: false, ..WHOLE };
     let no_badge = json!({ "data": { "org.matrix.msc4076.disable_badge_count": true } });
     let badge = json!({ "id": "", "type": null, "sender": "", "counts": { "unread": 3 } });
     let sealed =
@@ -82,20 +76,10 @@ fn what_is_told_and_what_not() {
     let none = Tree::Null;
     let device = r#""devices":[{"app_id":"app","pushkey":"k"}]"#;
     let rows = [
-        (
-            &badge,
-            &none,
-            WHOLE,
-            format!(r#""prio":"high","counts":{{"unread":3}},{device}"#),
-        ),
+        (&badge, &none, WHOLE, format!(r#""prio":"high","counts":{{"unread":3}},{device}"#)),
         (&badge, &none, no_counts, String::new()),
         (&badge, &no_badge, WHOLE, String::new()),
-        (
-            &json!({}),
-            &none,
-            WHOLE,
-            format!(r#""prio":"high","counts":{{"unread":0}},{device}"#),
-        ),
+        (&json!({}), &none, WHOLE, format!(r#""prio":"high","counts":{{"unread":0}},{device}"#)),
         (
             &sealed,
             &none,
@@ -144,52 +128,31 @@ fn content_goes_before_ids() {
         notification
     };
     // A text is shortened, a ciphertext is of no use in part.
-    let shortened = tree(
-        &with(json!({ "body": "é".repeat(4000), "n": 1 })),
-        &device(),
-        LIMIT,
-    );
+    let shortened = tree(&with(json!({ "body": "é".repeat(4000), "n": 1 })), &device(), LIMIT);
     let body = shortened["content"]["body"].as_str().unwrap();
-    assert!(
-        body.len() > 3000 && body.chars().all(|it| it == 'é'),
-        "{body}"
-    );
+    assert!(body.len() > 3000 && body.chars().all(|it| it == 'é'), "{body}");
     assert_eq!(shortened["content"]["n"], 1);
     let sealed = json!({ "algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "x".repeat(5000) });
     let sealed = tree(&with(sealed), &device(), LIMIT);
-    assert_eq!(
-        sealed["content"],
-        json!({ "algorithm": "m.megolm.v1.aes-sha2" })
-    );
+    assert_eq!(sealed["content"], json!({ "algorithm": "m.megolm.v1.aes-sha2" }));
 
     let key = format!("https://push.example/{}", "k".repeat(1900));
     let mut far = device();
     far["pushkey"] = json!(key);
-    let large: Tree = (0..9999)
-        .map(|n| (format!("key{n}"), json!("x".repeat(50))))
-        .collect();
+    let large: Tree = (0..9999).map(|n| (format!("key{n}"), json!("x".repeat(50)))).collect();
     let mut wild = full();
     wild["content"] = large.clone();
     wild["sender_display_name"] = json!("x".repeat(100_000));
     far["data"] = json!({ "default_payload": large });
     for limit in [LIMIT, 3993, 2600, 2200] {
         let tree = tree(&wild, &far, limit);
-        assert_eq!(
-            (&tree["event_id"], &tree["room_id"]),
-            (&json!("$e"), &json!("!r:example.org"))
-        );
+        assert_eq!((&tree["event_id"], &tree["room_id"]), (&json!("$e"), &json!("!r:example.org")));
         assert_eq!(tree["devices"][0]["pushkey"], key, "{limit}");
         assert_eq!(tree["counts"]["unread"], 2);
     }
     let bare = tree(&wild, &far, 200);
-    assert_eq!(
-        (&bare["event_id"], bare.get("devices")),
-        (&json!("$e"), None)
-    );
-    assert_eq!(
-        built(&full(), &device(), WHOLE, 60),
-        "permanent payload_too_large"
-    );
+    assert_eq!((&bare["event_id"], bare.get("devices")), (&json!("$e"), None));
+    assert_eq!(built(&full(), &device(), WHOLE, 60), "permanent payload_too_large");
 }
 
 proptest! {

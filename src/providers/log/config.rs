@@ -26,9 +26,6 @@ impl ProviderConfig for Config {
     }
 
     fn prepare(self, around: &Surroundings) -> Result<Plan, Vec<Fault>> {
-        Ok(Plan {
-            app: around.metrics.app().clone(),
-            view: self.common.view_options(),
-        })
+        Ok(Plan { app: around.metrics.app().clone(), view: self.common.view_options() })
     }
 }

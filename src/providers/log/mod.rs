@@ -89,20 +89,14 @@ mod tests {
         }});
         let request = matrix::decode(body.to_string().into()).unwrap();
         let push = Push::new(request.into(), 0).unwrap();
-        let plan = Plan {
-            app: "im.example".into(),
-            view: WHOLE,
-        };
+        let plan = Plan { app: "im.example".into(), view: WHOLE };
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let sent = tracing::subscriber::with_default(subscriber, || {
             futures_util::FutureExt::now_or_never(
-                plan.build()
-                    .send(push, Instant::now() + Duration::from_secs(1)),
+                plan.build().send(push, Instant::now() + Duration::from_secs(1)),
             )
         });
         assert_eq!(sent, Some(Outcome::Accepted));

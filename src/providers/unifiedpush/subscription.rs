@@ -31,7 +31,8 @@ impl Subscription {
     pub(super) fn of(device: &Device, allowed: &Allowed) -> Result<Self, Outcome> {
         let endpoint = allowed.endpoint(&device.pushkey)?;
         let data = device.data.raw.as_ref();
-        let given = |key| data.is_some_and(|data| data.get(key).is_some_and(|it| it.get() != "null"));
+        let given =
+            |key| data.is_some_and(|data| data.get(key).is_some_and(|it| it.get() != "null"));
         let member = |key| data.and_then(|data| data.text(key)).unwrap_or_default();
         // Who gives half of them wants encryption, and is not told in the clear instead.
         let keys = if KEYS.iter().any(|&key| given(key)) {
@@ -50,17 +51,15 @@ mod tests {
     use crate::providers::endpoints;
 
     /// RFC 8291, section 5.
-    const P256DH: &str = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+    const P256DH: &str =
+        "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
     const AUTH: &str = "BTBZMqHH6r4Tts7J_aSIgg";
 
     /// Returns whether the push would be encrypted, or why its pushkey is dead.
     fn read(pushkey: &str, data: &str) -> Result<bool, &'static str> {
         let device = Device {
             pushkey: pushkey.into(),
-            data: PusherData {
-                raw: Json::parse(data),
-                ..PusherData::default()
-            },
+            data: PusherData { raw: Json::parse(data), ..PusherData::default() },
             ..Device::default()
         };
         let allowed = endpoints::Config::default().allowed();

@@ -22,15 +22,8 @@ use crate::transport::pool::PoolSettings;
 use crate::transport::{Dialer, Origin, tls};
 
 /// Headers that frame a request or belong to this gateway.
-const OURS: [HeaderName; 7] = [
-    CONNECTION,
-    CONTENT_LENGTH,
-    HOST,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    SIGNATURE,
-];
+const OURS: [HeaderName; 7] =
+    [CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE, SIGNATURE];
 
 /// Most connections to a webhook that speaks HTTP/1.1 only, for each provider actor.
 const HTTP1_CONNECTIONS: usize = 64;

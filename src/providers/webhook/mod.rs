@@ -33,8 +33,8 @@ use super::outcome::{Cause, Outcome};
 use super::preview::Preview;
 use super::probe::{self, Finding};
 use super::push::{Push, ViewOptions};
-use crate::transport::{Dialer, Origin};
 use crate::transport::hosts::{Hosts, HostsSettings};
+use crate::transport::{Dialer, Origin};
 
 /// A checked app, from which each worker thread builds its courier.
 pub struct Plan {
@@ -65,10 +65,8 @@ impl Blueprint for Plan {
 
     fn credentials(&self) -> Vec<Credential> {
         let signer = self.rules.signer.iter();
-        let described = signer.map(|_| Credential {
-            description: "a secret that signs".to_owned(),
-            expires: None,
-        });
+        let described = signer
+            .map(|_| Credential { description: "a secret that signs".to_owned(), expires: None });
         described.collect()
     }
 

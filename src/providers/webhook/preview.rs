@@ -10,11 +10,8 @@ impl Plan {
     pub(super) fn request_for(&self, push: &Push) -> Result<Preview, Outcome> {
         let url = &self.rules.url;
         // What is behind the host may be a secret.
-        let behind = if url.path() == "/" && url.query().is_none() {
-            "/"
-        } else {
-            "/<rest of `url`>"
-        };
+        let behind =
+            if url.path() == "/" && url.query().is_none() { "/" } else { "/<rest of `url`>" };
         let shown = url.origin().ascii_serialization() + behind;
         Ok(Preview::of(&self.rules.request(push)?, shown))
     }

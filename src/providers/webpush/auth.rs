@@ -139,11 +139,7 @@ impl Signer {
 
     fn replace(&self, place: Entry<'_, String, Minted>, now: Moment) -> Signed<HeaderValue> {
         let header = self.mint(place.key(), now)?;
-        let minted = Minted {
-            header: header.clone(),
-            at: now,
-            last_used: now.monotonic,
-        };
+        let minted = Minted { header: header.clone(), at: now, last_used: now.monotonic };
         // Unlocked before others are looked at.
         drop(place.insert(minted));
         self.forget_strangers();
@@ -157,19 +153,15 @@ impl Signer {
             let oldest = oldest.map(|minted| (minted.key().clone(), minted.last_used));
             if let Some((origin, last_used)) = oldest {
                 // Not if it was used since.
-                self.tokens
-                    .remove_if(&origin, |_, minted| minted.last_used == last_used);
+                self.tokens.remove_if(&origin, |_, minted| minted.last_used == last_used);
             }
         }
     }
 
     fn mint(&self, origin: &str, now: Moment) -> Signed<HeaderValue> {
         let expires = (now.wall + LIFE).duration_since(UNIX_EPOCH);
-        let claims = Claims {
-            aud: origin,
-            exp: expires.unwrap_or_default().as_secs(),
-            sub: &self.subject,
-        };
+        let claims =
+            Claims { aud: origin, exp: expires.unwrap_or_default().as_secs(), sub: &self.subject };
         let jwt = jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &self.key)?;
         // Both are base64url and dots.
         let mut header = HeaderValue::try_from(format!("vapid t={jwt}, k={}", self.public_key))
@@ -246,9 +238,7 @@ mod tests {
     #[test]
     fn threads_that_ask_at_once_get_one_token() {
         let signer = signer("mailto:a@b.example");
-        let origins: Vec<_> = (0..MAX_ORIGINS)
-            .map(|n| format!("https://{n}.example"))
-            .collect();
+        let origins: Vec<_> = (0..MAX_ORIGINS).map(|n| format!("https://{n}.example")).collect();
         let ask = || {
             let tokens = origins.iter().map(|origin| signer.authorization(origin));
             tokens.collect::<Signed<Vec<_>>>().unwrap()
@@ -265,11 +255,7 @@ mod tests {
         let (signer, now) = (signer("mailto:a@b.example"), Moment::now());
         let kept = signer.authorization_at(APPLE, now).unwrap();
         for n in 1..MAX_ORIGINS {
-            let minted = Minted {
-                header: kept.clone(),
-                at: now,
-                last_used: now.monotonic,
-            };
+            let minted = Minted { header: kept.clone(), at: now, last_used: now.monotonic };
             signer.tokens.insert(format!("https://{n}.example"), minted);
         }
         assert_eq!(signer.authorization_at(APPLE, later(now, 1)).unwrap(), kept);

@@ -89,9 +89,8 @@ impl ProviderConfig for Config {
 fn subject(contact: &str) -> Result<String, Fault> {
     let contact = contact.trim();
     let address = contact.strip_prefix("mailto:").unwrap_or(contact);
-    let is_clean = address
-        .chars()
-        .all(|char| char.is_ascii_graphic() && !matches!(char, '<' | '>' | '"'));
+    let is_clean =
+        address.chars().all(|char| char.is_ascii_graphic() && !matches!(char, '<' | '>' | '"'));
     let is_address = address
         .split_once('@')
         .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());

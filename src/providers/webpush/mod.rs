@@ -168,7 +168,6 @@ impl Rules {
 }
 
 fn signed<T>(result: Result<T, jsonwebtoken::errors::Error>) -> Result<T, Outcome> {
-    result.map_err(|error| {
-        Outcome::backoff(Cause::new("cannot_sign").with_detail(error.to_string()))
-    })
+    result
+        .map_err(|error| Outcome::backoff(Cause::new("cannot_sign").with_detail(error.to_string())))
 }

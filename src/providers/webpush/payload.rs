@@ -60,7 +60,8 @@ pub(super) fn build(view: &View<'_>, limit: usize) -> Result<Vec<u8>, Outcome> {
 fn own<'a>(view: &View<'a>, extent: Extent) -> Vec<(&'static str, Value<'a>)> {
     let counts = view.counts.unwrap_or_default();
     let id = |text: Option<&'a str>| text.map(Value::Id);
-    let shown = |text: Option<&'a str>| text.filter(|text| !text.is_empty() && extent > Extent::Ids);
+    let shown =
+        |text: Option<&'a str>| text.filter(|text| !text.is_empty() && extent > Extent::Ids);
     let text = |it| shown(it).map(Value::Text);
     let sealed = view.encrypted;
     let is_target = view.user_is_target == Some(true) && extent > Extent::Ids;

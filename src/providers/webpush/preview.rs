@@ -21,11 +21,7 @@ impl Plan {
         hosts::check(&endpoint, self.dialer.addresses)?;
         let plaintext = payload::build(&view, MAX_PLAINTEXT)?;
         let body = seal(&plaintext, &keys)?;
-        let limit = Limit {
-            of: "encrypted message",
-            bytes: body.len(),
-            most: MAX_BODY,
-        };
+        let limit = Limit { of: "encrypted message", bytes: body.len(), most: MAX_BODY };
         let head = rules.head(&view, wishes, self.placeholder()?);
         let request = head.request(&endpoint, body);
         let mut whole = values(&payload::build(&view, UNLIMITED)?);

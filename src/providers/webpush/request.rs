@@ -33,10 +33,7 @@ impl Wishes {
     /// Reads the pusher's data.
     pub(super) fn of(data: Option<&Json>) -> Self {
         let wants = |key| data.is_some_and(|data| data.is_true(key));
-        Self {
-            events_only: wants("events_only"),
-            only_last_per_room: wants("only_last_per_room"),
-        }
+        Self { events_only: wants("events_only"), only_last_per_room: wants("only_last_per_room") }
     }
 }
 
@@ -76,9 +73,7 @@ impl Head {
 }
 
 fn is_windows(endpoint: &Url) -> bool {
-    endpoint
-        .host_str()
-        .is_some_and(|host| host.ends_with(".notify.windows.com"))
+    endpoint.host_str().is_some_and(|host| host.ends_with(".notify.windows.com"))
 }
 
 /// Returns the topic of a room, which tells the push service nothing of the room.
@@ -103,10 +98,7 @@ mod tests {
             ("{}", false, false),
         ];
         for (data, events_only, only_last_per_room) in rows {
-            let wishes = Wishes {
-                events_only,
-                only_last_per_room,
-            };
+            let wishes = Wishes { events_only, only_last_per_room };
             assert_eq!(Wishes::of(Json::parse(data).as_ref()), wishes, "{data}");
         }
         assert_eq!(Wishes::of(None), Wishes::default());

@@ -55,15 +55,11 @@ pub(super) fn classify(response: &Response, now: SystemTime) -> Verdict {
         200..300 => settled(Outcome::Accepted),
         // Repeated, it would fail again until the client subscribes anew; Apple answers 400 or 403.
         400 | 401 | 403 if said.is_key_mismatch(&response.body) => rejected("vapid_key_mismatch"),
-        400 if said.is_about_topic() => Verdict {
-            outcome: ours("bad_topic", &said),
-            remedy: Some(Remedy::WithoutTopic),
-        },
+        400 if said.is_about_topic() => {
+            Verdict { outcome: ours("bad_topic", &said), remedy: Some(Remedy::WithoutTopic) }
+        }
         400 => settled(ours("bad_request", &said)),
-        401 => Verdict {
-            outcome: vapid_refused(&said),
-            remedy: Some(Remedy::Renew),
-        },
+        401 => Verdict { outcome: vapid_refused(&said), remedy: Some(Remedy::Renew) },
         403 => settled(vapid_refused(&said)),
         404 => rejected("not_found"),
         405 => settled(ours("method_not_allowed", &said)),
@@ -77,17 +73,14 @@ pub(super) fn classify(response: &Response, now: SystemTime) -> Verdict {
         },
         300..400 => settled(ours("redirect", &said)),
         500..600 => later("server_error"),
-        status => settled(Outcome::Permanent(
-            Cause::alarm("other").with_detail(format!("HTTP {status}")),
-        )),
+        status => {
+            settled(Outcome::Permanent(Cause::alarm("other").with_detail(format!("HTTP {status}"))))
+        }
     }
 }
 
 fn settled(outcome: Outcome) -> Verdict {
-    Verdict {
-        outcome,
-        remedy: None,
-    }
+    Verdict { outcome, remedy: None }
 }
 
 /// A request of ours that no repetition makes better.

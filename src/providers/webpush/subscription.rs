@@ -42,16 +42,14 @@ mod tests {
     use crate::providers::endpoints;
 
     /// RFC 8291, section 5.
-    const P256DH: &str = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+    const P256DH: &str =
+        "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
     const AUTH: &str = "BTBZMqHH6r4Tts7J_aSIgg";
 
     fn read(pushkey: &str, data: &str) -> Result<Subscription, Outcome> {
         let device = Device {
             pushkey: pushkey.into(),
-            data: PusherData {
-                raw: Json::parse(data),
-                ..PusherData::default()
-            },
+            data: PusherData { raw: Json::parse(data), ..PusherData::default() },
             ..Device::default()
         };
         Subscription::of(&device, &endpoints::Config::default().allowed())

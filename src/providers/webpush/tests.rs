@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use loadtest::peers::webpush::{Options, Subscription, WebPush as Peer};
 use loadtest::peers::Answer;
+use loadtest::peers::webpush::{Options, Subscription, WebPush as Peer};
 use serde_json::{Value, json};
 
 use super::*;

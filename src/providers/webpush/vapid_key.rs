@@ -98,7 +98,8 @@ mod tests {
 
     /// One key in every form, made by `openssl ecparam -name prime256v1 -genkey` and
     /// `openssl pkcs8 -topk8 -nocrypt`.
-    const PUBLIC: &str = "BErxYZm4Xq5ibHfFekGDO7XHEZH-5s9QAO-6Tob5AhqtiKrPLhzB1WqUX7FhIYwg_9FL0mT85PUNeDIX4FAlxnY";
+    const PUBLIC: &str =
+        "BErxYZm4Xq5ibHfFekGDO7XHEZH-5s9QAO-6Tob5AhqtiKrPLhzB1WqUX7FhIYwg_9FL0mT85PUNeDIX4FAlxnY";
     const SEC1_PEM: &str = concat!(
         "-----BEGIN EC PARAMETERS-----\n",
         "BggqhkjOPQMBBw==\n",

@@ -94,11 +94,7 @@ impl Members<'_> {
 impl Visit for Members<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.member(field, |to| {
-            if value.is_finite() {
-                write!(to, "{value}")
-            } else {
-                to.write_str("null")
-            }
+            if value.is_finite() { write!(to, "{value}") } else { to.write_str("null") }
         });
     }
 
@@ -180,11 +176,7 @@ mod tests {
 
     impl Debug for List {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(if f.alternate() {
-                r#"[{"a":1}]"#
-            } else {
-                "[a=1]"
-            })
+            f.write_str(if f.alternate() { r#"[{"a":1}]"# } else { "[a=1]" })
         }
     }
 
@@ -207,9 +199,7 @@ mod tests {
     #[test]
     fn a_line_is_one_flat_object() {
         let lines = lines(LogFormat::Json, say);
-        let [line] = &lines[..] else {
-            panic!("{lines:?}")
-        };
+        let [line] = &lines[..] else { panic!("{lines:?}") };
         let mut line: Value = serde_json::from_str(line).unwrap();
         let time = line.as_object_mut().unwrap().remove("timestamp").unwrap();
         assert!(time.as_str().unwrap().ends_with('Z'), "{time}");

@@ -31,10 +31,7 @@ impl Seldom {
             }
             before => {
                 let left_out = before.as_ref().map_or(0, |last| last.left_out);
-                *before = Some(Last {
-                    at: now,
-                    left_out: 0,
-                });
+                *before = Some(Last { at: now, left_out: 0 });
                 Some(left_out)
             }
         }

@@ -36,10 +36,7 @@ impl Collecting {
         let layer = layer(format, move || writer.clone(), false);
         let info = tracing_subscriber::filter::LevelFilter::INFO;
         let subscriber = Registry::default().with(info).with(layer);
-        Self {
-            lines,
-            _guard: tracing::subscriber::set_default(subscriber),
-        }
+        Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
     /// Returns the lines so far.

@@ -44,15 +44,7 @@ impl AppMetrics {
             return;
         }
         let (app, provider) = (self.app.clone(), self.provider);
-        self.all
-            .pushes
-            .get_or_create(&PushLabels {
-                app,
-                provider,
-                outcome,
-                reason,
-            })
-            .inc();
+        self.all.pushes.get_or_create(&PushLabels { app, provider, outcome, reason }).inc();
     }
 
     /// Counts one attempt at the provider: `ok`, `retry` or `error`.
@@ -61,24 +53,12 @@ impl AppMetrics {
             self.attempts_ok.inc();
             return;
         }
-        self.all
-            .attempts
-            .get_or_create(&AttemptLabels {
-                app: self.app.clone(),
-                result,
-            })
-            .inc();
+        self.all.attempts.get_or_create(&AttemptLabels { app: self.app.clone(), result }).inc();
     }
 
     /// Counts a push that was not attempted: `in_flight`, `circuit`, `deadline` or `draining`.
     pub fn shed(&self, cause: &'static str) {
-        self.all
-            .shed
-            .get_or_create(&CauseLabels {
-                app: self.app.clone(),
-                cause,
-            })
-            .inc();
+        self.all.shed.get_or_create(&CauseLabels { app: self.app.clone(), cause }).inc();
     }
 
     /// Counts a push over the rate limit of its pushkey.
@@ -93,78 +73,49 @@ impl AppMetrics {
 
     /// Counts a rejection answered from memory.
     pub fn rejected_from_memory(&self) {
-        self.all
-            .rejected_from_memory
-            .get_or_create(&self.label())
-            .inc();
+        self.all.rejected_from_memory.get_or_create(&self.label()).inc();
     }
 
     fn label(&self) -> AppLabel {
-        AppLabel {
-            app: self.app.clone(),
-        }
+        AppLabel { app: self.app.clone() }
     }
 
     /// Counts a rebuilt provider actor: `panic`, `wedged` or `reload`.
     pub fn actor_restarted(&self, cause: &'static str) {
-        self.all
-            .actor_restarts
-            .get_or_create(&CauseLabels {
-                app: self.app.clone(),
-                cause,
-            })
-            .inc();
+        self.all.actor_restarts.get_or_create(&CauseLabels { app: self.app.clone(), cause }).inc();
     }
 
     /// Returns how many attempts had this result.
     pub fn attempts(&self, result: &'static str) -> u64 {
-        let labels = AttemptLabels {
-            app: self.app.clone(),
-            result,
-        };
+        let labels = AttemptLabels { app: self.app.clone(), result };
         let attempts = self.all.attempts.get(&labels);
         attempts.map_or(0, |attempts| attempts.get())
     }
 
     /// Returns how many provider actors were rebuilt for this cause.
     pub fn actor_restarts(&self, cause: &'static str) -> u64 {
-        let labels = CauseLabels {
-            app: self.app.clone(),
-            cause,
-        };
+        let labels = CauseLabels { app: self.app.clone(), cause };
         let restarts = self.all.actor_restarts.get(&labels);
         restarts.map_or(0, |restarts| restarts.get())
     }
 
     /// Returns when a credential of this kind ends, in seconds since the epoch.
     pub fn credential_expiry(&self, kind: &'static str) -> Option<u64> {
-        let labels = CredentialLabels {
-            app: self.app.clone(),
-            kind,
-        };
+        let labels = CredentialLabels { app: self.app.clone(), kind };
         let expiry = self.all.credential_expiry.get(&labels)?;
         u64::try_from(expiry.get()).ok()
     }
 
     /// Counts an answer that only the operator can mend.
     pub fn alarm(&self, reason: &'static str) {
-        self.all
-            .alarms
-            .get_or_create(&AlarmLabels {
-                app: self.app.clone(),
-                reason,
-            })
-            .inc();
+        self.all.alarms.get_or_create(&AlarmLabels { app: self.app.clone(), reason }).inc();
     }
 
     /// Says when a credential ends: kind `certificate`, `access_token` or `provider_token`.
     pub fn credential_expires(&self, kind: &'static str, seconds_since_epoch: i64) {
         self.all
             .credential_expiry
-            .get_or_create(&CredentialLabels {
-                app: self.app.clone(),
-                kind,
-            })
+            .get_or_create(&CredentialLabels { app: self.app.clone(), kind })
             .set(seconds_since_epoch);
     }
 }

@@ -36,9 +36,7 @@ pub(in crate::telemetry) fn begin(config: &MetricsConfig, env: Env<'_>) -> Resul
     if !config.is_wanted(env) {
         return Ok(None);
     }
-    let mut exporter = SpanExporter::builder()
-        .with_http()
-        .with_http_client(Client::new());
+    let mut exporter = SpanExporter::builder().with_http().with_http_client(Client::new());
     if let Some(url) = config.traces_url() {
         exporter = exporter.with_endpoint(url);
     }
@@ -74,11 +72,7 @@ fn resource(env: Env<'_>) -> Resource {
     let named = env("OTEL_SERVICE_NAME").is_some() || attributes.contains("service.name=");
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let resource = Resource::builder().with_attribute(version);
-    if named {
-        resource.build()
-    } else {
-        resource.with_service_name("peregrine").build()
-    }
+    if named { resource.build() } else { resource.with_service_name("peregrine").build() }
 }
 
 /// Makes a span part of the trace that a request's headers name.
@@ -111,10 +105,7 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
-        Self {
-            post: Post::new(TIMEOUT),
-            failures: Seldom::default(),
-        }
+        Self { post: Post::new(TIMEOUT), failures: Seldom::default() }
     }
 
     fn failed(&self, error: &dyn fmt::Display) {

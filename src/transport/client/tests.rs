@@ -95,10 +95,7 @@ async fn a_request_is_answered() {
 #[actix_rt::test]
 async fn answers_are_limited_and_redirects_stay() {
     let rows = [
-        (
-            "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n12345678",
-            Ok(200),
-        ),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n12345678", Ok(200)),
         ("HTTP/1.1 204 No Content\r\n\r\n", Ok(204)),
         (
             "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
@@ -112,22 +109,14 @@ async fn answers_are_limited_and_redirects_stay() {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n5\r\n67890\r\n0\r\n\r\n",
             Err((Failure::Answer, Sent::Perhaps)),
         ),
-        (
-            "HTTP/1.1 200 OK\r\nContent-Length: nine\r\n\r\n",
-            Err((Failure::Answer, Sent::Perhaps)),
-        ),
-        (
-            "220 smtp.example ESMTP\r\n\r\n",
-            Err((Failure::Answer, Sent::Perhaps)),
-        ),
+        ("HTTP/1.1 200 OK\r\nContent-Length: nine\r\n\r\n", Err((Failure::Answer, Sent::Perhaps))),
+        ("220 smtp.example ESMTP\r\n\r\n", Err((Failure::Answer, Sent::Perhaps))),
     ];
     for (says, expected) in rows {
         let (peer, _) = server(says).await;
         let client = Client::new(&dialer(&[], &[]), 8);
         let answer = post(&client, format!("http://{}/", peer.address)).await;
-        let read = answer
-            .map(|it| it.status.as_u16())
-            .map_err(|it| (it.failure, it.sent));
+        let read = answer.map(|it| it.status.as_u16()).map_err(|it| (it.failure, it.sent));
         assert_eq!(read, expected, "{says}");
         assert_eq!(peer.accepted(), 1);
     }
@@ -138,11 +127,7 @@ async fn ends_and_silence_are_told_apart() {
     let rows: [(&str, bool, (Failure, Sent)); 5] = [
         ("", true, (Failure::Closed, Sent::Perhaps)),
         ("", false, (Failure::Timeout, Sent::Perhaps)),
-        (
-            "HTTP/1.1 200 OK\r\nContent-Le",
-            true,
-            (Failure::Closed, Sent::Perhaps),
-        ),
+        ("HTTP/1.1 200 OK\r\nContent-Le", true, (Failure::Closed, Sent::Perhaps)),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1234",
             true,
@@ -167,11 +152,7 @@ async fn ends_and_silence_are_told_apart() {
         let client = Client::new(&dialer(&[], &[]), 100);
         let request = Request::get(format!("http://{}/", peer.address));
         let request = request.body(Bytes::new()).unwrap();
-        let time = if ends {
-            LONG
-        } else {
-            Duration::from_millis(100)
-        };
+        let time = if ends { LONG } else { Duration::from_millis(100) };
         let error = client.send(request, time).await.unwrap_err();
         assert_eq!((error.failure, error.sent), expected, "{says:?} {error}");
     }
@@ -186,11 +167,7 @@ async fn who_cannot_be_reached_is_unreachable() {
     drop(closed);
     let rows = [
         (format!("http://{refused}/"), Failure::Connect, "refused"),
-        (
-            format!("https://{}/", wrong.address),
-            Failure::Tls,
-            "not valid for name",
-        ),
+        (format!("https://{}/", wrong.address), Failure::Tls, "not valid for name"),
         ("https://[::1]:1/".to_owned(), Failure::Connect, ""),
         ("ftp://localhost/".to_owned(), Failure::Refused, "scheme"),
         ("/token".to_owned(), Failure::Refused, ""),
@@ -198,11 +175,7 @@ async fn who_cannot_be_reached_is_unreachable() {
     let client = Client::new(&dialer(&[&identity], &[]), 100);
     for (url, failure, says) in rows {
         let error = post(&client, url.clone()).await.unwrap_err();
-        assert_eq!(
-            (error.failure, error.sent),
-            (failure, Sent::Unreachable),
-            "{url}: {error}"
-        );
+        assert_eq!((error.failure, error.sent), (failure, Sent::Unreachable), "{url}: {error}");
         assert!(error.detail.contains(says), "{error}");
     }
 }
@@ -225,12 +198,7 @@ async fn a_proxy_is_passed_unless_it_is_not_wanted() {
     let seen: Vec<_> = heads
         .borrow()
         .iter()
-        .map(|head| {
-            (
-                head.lines().next().unwrap().to_owned(),
-                head.contains("Basic "),
-            )
-        })
+        .map(|head| (head.lines().next().unwrap().to_owned(), head.contains("Basic ")))
         .collect();
     let expected = [secure, plain].map(|to| (format!("CONNECT {to} HTTP/1.1"), true));
     assert_eq!(seen, expected);
@@ -243,12 +211,7 @@ async fn a_proxy_that_refuses_is_quoted() {
     let url = format!("http://{}", through.address);
     dialer.proxy = Some(Arc::new(Proxy::parse(&url).unwrap()));
     let client = Client::new(&dialer, 100);
-    let error = post(&client, "https://oauth2.example/".to_owned())
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.failure, error.sent),
-        (Failure::Proxy, Sent::Unreachable)
-    );
+    let error = post(&client, "https://oauth2.example/".to_owned()).await.unwrap_err();
+    assert_eq!((error.failure, error.sent), (Failure::Proxy, Sent::Unreachable));
     assert!(error.detail.contains("407"), "{error}");
 }

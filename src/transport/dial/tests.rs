@@ -20,26 +20,11 @@ fn origins_are_taken_from_urls() {
             "https://api.push.apple.com:2197",
             Some((true, "api.push.apple.com", 2197, "api.push.apple.com:2197")),
         ),
-        (
-            "http://localhost",
-            Some((false, "localhost", 80, "localhost")),
-        ),
-        (
-            "http://localhost:443",
-            Some((false, "localhost", 443, "localhost:443")),
-        ),
-        (
-            "https://[::1]:8443",
-            Some((true, "::1", 8443, "[::1]:8443")),
-        ),
-        (
-            "https://[2001:DB8::1]",
-            Some((true, "2001:db8::1", 443, "[2001:db8::1]")),
-        ),
-        (
-            "https://user:pass@127.0.0.1",
-            Some((true, "127.0.0.1", 443, "127.0.0.1")),
-        ),
+        ("http://localhost", Some((false, "localhost", 80, "localhost"))),
+        ("http://localhost:443", Some((false, "localhost", 443, "localhost:443"))),
+        ("https://[::1]:8443", Some((true, "::1", 8443, "[::1]:8443"))),
+        ("https://[2001:DB8::1]", Some((true, "2001:db8::1", 443, "[2001:db8::1]"))),
+        ("https://user:pass@127.0.0.1", Some((true, "127.0.0.1", 443, "127.0.0.1"))),
         ("ftp://localhost", None),
         ("data:text/plain,x", None),
     ];
@@ -79,15 +64,10 @@ fn families_take_turns() {
 fn of_mixed_addresses_only_the_public_ones_are_tried() {
     let list = |addresses: &str| -> Vec<SocketAddr> {
         let addresses = addresses.split_whitespace();
-        addresses
-            .map(|it| SocketAddr::new(it.parse().unwrap(), 443))
-            .collect()
+        addresses.map(|it| SocketAddr::new(it.parse().unwrap(), 443)).collect()
     };
     let rows = [
-        (
-            "127.0.0.1 8.8.8.8 10.0.0.1 ::1 2606:4700::1111",
-            "8.8.8.8 2606:4700::1111",
-        ),
+        ("127.0.0.1 8.8.8.8 10.0.0.1 ::1 2606:4700::1111", "8.8.8.8 2606:4700::1111"),
         ("8.8.8.8", "8.8.8.8"),
         ("127.0.0.1 ::1 fd00::1", ""),
     ];
@@ -106,22 +86,14 @@ async fn addresses_that_are_not_public_are_not_dialled() {
     let mut strict = dialer(&[], &[]);
     strict.addresses = Addresses::Public;
     let behind_proxy = Dialer {
-        proxy: Some(Arc::new(
-            Proxy::parse(&format!("http://{}", relay.address)).unwrap(),
-        )),
+        proxy: Some(Arc::new(Proxy::parse(&format!("http://{}", relay.address)).unwrap())),
         ..strict.clone()
     };
     for dialer in [strict, behind_proxy] {
         for host in ["127.0.0.1", "localhost"] {
-            let origin = Origin {
-                host: host.to_owned(),
-                ..peer.origin(false)
-            };
+            let origin = Origin { host: host.to_owned(), ..peer.origin(false) };
             let error = dialer.connect(&origin).await.unwrap_err();
-            assert_eq!(
-                (error.failure, error.sent),
-                (Failure::Forbidden, Sent::Unreachable)
-            );
+            assert_eq!((error.failure, error.sent), (Failure::Forbidden, Sent::Unreachable));
         }
     }
     assert_eq!((peer.accepted(), relay.accepted()), (0, 0));
@@ -133,9 +105,7 @@ async fn addresses_that_are_not_public_are_not_dialled() {
 async fn a_proxy_is_asked_for_the_address_that_was_checked() {
     let (relay, heads) = proxy("502 Bad Gateway").await;
     let behind_proxy = Dialer {
-        proxy: Some(Arc::new(
-            Proxy::parse(&format!("http://{}", relay.address)).unwrap(),
-        )),
+        proxy: Some(Arc::new(Proxy::parse(&format!("http://{}", relay.address)).unwrap())),
         addresses: Addresses::Public,
         ..dialer(&[], &[])
     };
@@ -159,10 +129,7 @@ async fn lookups_wait_for_a_place_and_addresses_need_none() {
     let lookups = Arc::new(Semaphore::new(0));
     limited.lookups = Some(lookups.clone());
     limited.connect(&peer.origin(false)).await.unwrap();
-    let by_name = Origin {
-        host: "localhost".to_owned(),
-        ..peer.origin(false)
-    };
+    let by_name = Origin { host: "localhost".to_owned(), ..peer.origin(false) };
     let mut waiting = pin!(limited.connect(&by_name));
     assert!(futures_util::poll!(&mut waiting).is_pending());
     lookups.add_permits(1);
@@ -193,31 +160,17 @@ async fn connections_have_no_delay() {
 
 #[actix_rt::test]
 async fn a_host_without_an_address_is_said_to_have_none() {
-    let nowhere = Origin {
-        tls: true,
-        host: "no\0where".to_owned(),
-        port: 443,
-    };
+    let nowhere = Origin { tls: true, host: "no\0where".to_owned(), port: 443 };
     let error = dialer(&[], &[]).connect(&nowhere).await.unwrap_err();
-    assert_eq!(
-        (error.failure, error.sent),
-        (Failure::Dns, Sent::Unreachable)
-    );
+    assert_eq!((error.failure, error.sent), (Failure::Dns, Sent::Unreachable));
 }
 
 #[actix_rt::test]
 async fn proxies_that_refuse_are_quoted() {
-    for status in [
-        "407 Proxy Authentication Required",
-        "502 Bad Gateway",
-        "301 Moved",
-    ] {
+    for status in ["407 Proxy Authentication Required", "502 Bad Gateway", "301 Moved"] {
         let (peer, heads) = proxy(status).await;
         let error = through(&peer).await.unwrap_err();
-        assert_eq!(
-            (error.failure, error.sent),
-            (Failure::Proxy, Sent::Unreachable)
-        );
+        assert_eq!((error.failure, error.sent), (Failure::Proxy, Sent::Unreachable));
         assert!(error.detail.contains(status), "{error}");
         let head = "CONNECT push.example:443 HTTP/1.1\r\nHost: push.example:443\r\n\r\n";
         assert_eq!(*heads.borrow(), [head]);
@@ -246,10 +199,7 @@ async fn proxies_that_make_no_sense_are_refused() {
         })
         .await;
         let error = through(&peer).await.unwrap_err();
-        assert_eq!(
-            (error.failure, error.sent),
-            (Failure::Proxy, Sent::Unreachable)
-        );
+        assert_eq!((error.failure, error.sent), (Failure::Proxy, Sent::Unreachable));
         assert!(error.detail.contains(says), "{error}");
     }
 }

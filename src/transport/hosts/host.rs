@@ -48,11 +48,7 @@ impl Trouble {
     /// Returns how long the host rests from `since` on.
     fn rest(&self, patience: Option<u32>) -> Option<Duration> {
         let doublings = self.times.checked_sub(patience?)?;
-        Some(
-            FIRST_REST
-                .saturating_mul(1 << doublings.min(16))
-                .min(LONGEST_REST),
-        )
+        Some(FIRST_REST.saturating_mul(1 << doublings.min(16)).min(LONGEST_REST))
     }
 }
 
@@ -176,11 +172,7 @@ impl Host {
             Some(trouble) => trouble.times + 1,
             None => 1,
         };
-        *trouble = Some(Trouble {
-            times,
-            since: Instant::now(),
-            error: error.clone(),
-        });
+        *trouble = Some(Trouble { times, since: Instant::now(), error: error.clone() });
     }
 }
 

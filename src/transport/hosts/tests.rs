@@ -24,22 +24,10 @@ fn urls_are_judged_before_anything_is_sent() {
         ("http://push.example/x", Some("not https"), None),
         ("ftp://push.example/x", Some("not https"), Some("not https")),
         ("file:///etc/passwd", Some("not https"), Some("not https")),
-        (
-            "gopher://push.example:70/x",
-            Some("not https"),
-            Some("not https"),
-        ),
+        ("gopher://push.example:70/x", Some("not https"), Some("not https")),
         ("data:text/plain,x", Some("not https"), Some("not https")),
-        (
-            "https://user@push.example/x",
-            Some("user info"),
-            Some("user info"),
-        ),
-        (
-            "https://:pass@push.example/x",
-            Some("user info"),
-            Some("user info"),
-        ),
+        ("https://user@push.example/x", Some("user info"), Some("user info")),
+        ("https://:pass@push.example/x", Some("user info"), Some("user info")),
         ("https://127.0.0.1/x", Some("not public"), None),
         ("https://0/x", Some("not public"), None),
         ("https://127.1/x", Some("not public"), None),
@@ -47,11 +35,7 @@ fn urls_are_judged_before_anything_is_sent() {
         ("https://0x7f.0.0.1/x", Some("not public"), None),
         ("https://0177.0.0.1/x", Some("not public"), None),
         ("https://0xA9FEA9FE/x", Some("not public"), None),
-        (
-            "https://169.254.169.254/latest/meta-data",
-            Some("not public"),
-            None,
-        ),
+        ("https://169.254.169.254/latest/meta-data", Some("not public"), None),
         ("https://127.0.0.1./x", Some("not public"), None),
         ("https://[::1]/x", Some("not public"), None),
         ("https://[::ffff:10.0.0.1]/x", Some("not public"), None),
@@ -83,10 +67,7 @@ async fn names_are_judged_by_their_addresses() {
     let hosts = hosts(strict, HostsSettings::default());
     let url = format!("https://localhost:{}/", peer.address.port());
     let error = post(&hosts, &url).await.unwrap_err();
-    assert_eq!(
-        (error.failure, error.sent),
-        (Failure::Forbidden, Sent::Unreachable)
-    );
+    assert_eq!((error.failure, error.sent), (Failure::Forbidden, Sent::Unreachable));
     assert_eq!(peer.accepted(), 0);
 }
 
@@ -134,10 +115,7 @@ async fn many_requests_need_few_connections() {
 async fn unused_connections_are_closed() {
     let ended = Rc::new(Cell::new(0));
     let peer = counting(&ended).await;
-    let settings = HostsSettings {
-        idle: Duration::from_millis(20),
-        ..HostsSettings::default()
-    };
+    let settings = HostsSettings { idle: Duration::from_millis(20), ..HostsSettings::default() };
     let hosts = hosts(dialer(&[], &[]), settings);
     let url = format!("http://{}/", peer.address);
     for round in 1..=2 {
@@ -150,15 +128,8 @@ async fn unused_connections_are_closed() {
 #[actix_rt::test]
 async fn the_host_unused_for_longest_makes_room() {
     let (first, second) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
-    let peers = [
-        counting(&first).await,
-        counting(&second).await,
-        answering().await,
-    ];
-    let settings = HostsSettings {
-        max_hosts: 2,
-        ..HostsSettings::default()
-    };
+    let peers = [counting(&first).await, counting(&second).await, answering().await];
+    let settings = HostsSettings { max_hosts: 2, ..HostsSettings::default() };
     let hosts = hosts(dialer(&[], &[]), settings);
     for index in [0, 1, 0, 2, 0] {
         let url = format!("http://{}/", peers[index].address);
@@ -171,10 +142,7 @@ async fn the_host_unused_for_longest_makes_room() {
 #[actix_rt::test]
 async fn one_host_holds_no_more_than_its_share() {
     let (silent, good) = (silent().await, answering().await);
-    let settings = HostsSettings {
-        max_requests: 3,
-        ..HostsSettings::default()
-    };
+    let settings = HostsSettings { max_requests: 3, ..HostsSettings::default() };
     let hosts = hosts(dialer(&[], &[]), settings);
     let url = format!("http://{}/", silent.address);
     let held: Vec<_> = (0..3)
@@ -187,31 +155,18 @@ async fn one_host_holds_no_more_than_its_share() {
     let error = post(&hosts, &url).await.unwrap_err();
     assert_eq!((error.failure, error.sent), (Failure::Overloaded, Sent::No));
     // Meanwhile another host works.
-    post(&hosts, &format!("http://{}/", good.address))
-        .await
-        .unwrap();
+    post(&hosts, &format!("http://{}/", good.address)).await.unwrap();
     for request in held {
         request.abort();
         let _ = request.await;
     }
-    until(|| {
-        hosts
-            .inner
-            .hosts
-            .borrow()
-            .values()
-            .all(|host| host.is_idle())
-    })
-    .await;
+    until(|| hosts.inner.hosts.borrow().values().all(|host| host.is_idle())).await;
 }
 
 #[actix_rt::test]
 async fn no_host_is_thrown_out_while_it_works() {
     let (silent, good) = (silent().await, answering().await);
-    let settings = HostsSettings {
-        max_hosts: 1,
-        ..HostsSettings::default()
-    };
+    let settings = HostsSettings { max_hosts: 1, ..HostsSettings::default() };
     let hosts = hosts(dialer(&[], &[]), settings);
     let busy = {
         let (hosts, url) = (hosts.clone(), format!("http://{}/", silent.address));
@@ -248,18 +203,12 @@ async fn a_host_that_keeps_failing_rests_and_recovers() {
         assert_eq!(answer.unwrap_err().failure, Failure::Closed);
     }
     for _ in 0..2 {
-        assert_eq!(
-            post(&hosts, &url).await.unwrap_err().failure,
-            Failure::Closed
-        );
+        assert_eq!(post(&hosts, &url).await.unwrap_err().failure, Failure::Closed);
     }
     let asked = peer.accepted();
     for _ in 0..5 {
         let error = post(&hosts, &url).await.unwrap_err();
-        assert_eq!(
-            (error.failure, error.sent),
-            (Failure::Resting, Sent::Unreachable)
-        );
+        assert_eq!((error.failure, error.sent), (Failure::Resting, Sent::Unreachable));
         assert!(error.detail.contains("failed 3 times"), "{error}");
     }
     assert_eq!(peer.accepted(), asked);
@@ -295,9 +244,7 @@ async fn redirects_are_not_followed() {
     })
     .await;
     let hosts = hosts(dialer(&[], &[]), HostsSettings::default());
-    let answer = post(&hosts, &format!("http://{}/", peer.address))
-        .await
-        .unwrap();
+    let answer = post(&hosts, &format!("http://{}/", peer.address)).await.unwrap();
     assert_eq!((answer.status.as_u16(), target.accepted()), (302, 0));
 }
 
@@ -306,10 +253,7 @@ fn hosts(dialer: Dialer, settings: HostsSettings) -> Hosts {
 }
 
 fn request() -> Request<Bytes> {
-    Request::post("/")
-        .header("ttl", "900")
-        .body(Bytes::from_static(b"{}"))
-        .unwrap()
+    Request::post("/").header("ttl", "900").body(Bytes::from_static(b"{}")).unwrap()
 }
 
 async fn post(hosts: &Hosts, url: &str) -> Result<Response, TransportError> {

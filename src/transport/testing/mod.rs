@@ -27,10 +27,7 @@ pub(super) struct Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        assert!(
-            std::thread::panicking() || !self.panicked.get(),
-            "a script panicked"
-        );
+        assert!(std::thread::panicking() || !self.panicked.get(), "a script panicked");
     }
 }
 
@@ -71,11 +68,7 @@ impl Peer {
     }
 
     pub(super) fn origin(&self, tls: bool) -> Origin {
-        Origin {
-            tls,
-            host: self.address.ip().to_string(),
-            port: self.address.port(),
-        }
+        Origin { tls, host: self.address.ip().to_string(), port: self.address.port() }
     }
 }
 

@@ -44,9 +44,8 @@ impl Identity {
                     .unwrap(),
             ),
         };
-        let mut config = builder
-            .with_single_cert(vec![self.certificate.clone()], self.key.clone_key())
-            .unwrap();
+        let mut config =
+            builder.with_single_cert(vec![self.certificate.clone()], self.key.clone_key()).unwrap();
         config.alpn_protocols = alpn.iter().map(|it| it.to_vec()).collect();
         Arc::new(config).into()
     }
@@ -58,8 +57,5 @@ pub(in crate::transport) fn dialer(identities: &[&Identity], alpn: &[&[u8]]) -> 
     for identity in identities {
         roots.add(identity.certificate.clone()).unwrap();
     }
-    Dialer::new(
-        tls::client_config(&Arc::new(roots), None, alpn).unwrap(),
-        None,
-    )
+    Dialer::new(tls::client_config(&Arc::new(roots), None, alpn).unwrap(), None)
 }

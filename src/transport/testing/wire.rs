@@ -53,13 +53,7 @@ impl Wire {
         let mut preface = [0; 24];
         stream.read_exact(&mut preface).await.unwrap();
         assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-        let mut wire = Self {
-            stream,
-            resets: Vec::new(),
-            goodbye: false,
-            pongs: 0,
-            received: 0,
-        };
+        let mut wire = Self { stream, resets: Vec::new(), goodbye: false, pongs: 0, received: 0 };
         wire.settings(settings).await;
         wire
     }
@@ -102,8 +96,7 @@ impl Wire {
 
     /// Answers 200 without a body.
     pub(in crate::transport) async fn answer(&mut self, id: u32) {
-        self.send(HEADERS, END_HEADERS | END_STREAM, id, STATUS_200)
-            .await;
+        self.send(HEADERS, END_HEADERS | END_STREAM, id, STATUS_200).await;
     }
 
     /// Answers 200 with a body in pieces; the client may be gone before its end.
@@ -111,8 +104,7 @@ impl Wire {
         self.send(HEADERS, END_HEADERS, id, STATUS_200).await;
         for (index, piece) in pieces.iter().enumerate() {
             let last = index + 1 == pieces.len();
-            self.send(DATA, if last { END_STREAM } else { 0 }, id, piece)
-                .await;
+            self.send(DATA, if last { END_STREAM } else { 0 }, id, piece).await;
         }
     }
 

@@ -30,10 +30,7 @@ impl Issuer {
 
     fn issue(&self, life: Duration) -> Fresh {
         let number = self.renewals.fetch_add(1, Ordering::SeqCst) + 1;
-        Fresh {
-            header: header(number),
-            valid_for: life,
-        }
+        Fresh { header: header(number), valid_for: life }
     }
 
     fn fail(&self) {

@@ -45,10 +45,8 @@ fn what_selects_pods_finds_them_and_their_ports() {
         let deployment = &made["Deployment push-peregrine"]["spec"];
         let pod = &deployment["template"];
         let container = &pod["spec"]["containers"][0];
-        let ports: BTreeSet<&str> = list(&container["ports"])
-            .iter()
-            .map(|port| text(&port["name"]))
-            .collect();
+        let ports: BTreeSet<&str> =
+            list(&container["ports"]).iter().map(|port| text(&port["name"])).collect();
         for probe in ["livenessProbe", "readinessProbe"] {
             assert_eq!(container[probe]["httpGet"]["port"], "admin");
         }
@@ -82,10 +80,7 @@ fn what_names_another_object_names_one_that_is_there() {
     let scaled = &made["HorizontalPodAutoscaler push-peregrine"]["spec"]["scaleTargetRef"];
     let scaled = format!("{} {}", text(&scaled["kind"]), text(&scaled["name"]));
     let deployment = &made[&scaled]["spec"];
-    assert!(
-        deployment.get("replicas").is_none(),
-        "the autoscaler decides"
-    );
+    assert!(deployment.get("replicas").is_none(), "the autoscaler decides");
 
     let path = &made["Ingress push-peregrine"]["spec"]["rules"][0]["http"]["paths"][0];
     let service = &path["backend"]["service"];
@@ -98,10 +93,7 @@ fn what_names_another_object_names_one_that_is_there() {
         .filter(|it| has_labels(&it["metadata"], &monitor["selector"]["matchLabels"]))
         .collect();
     assert_eq!(found.len(), 1, "one Service has the metrics");
-    assert_eq!(
-        found[0]["spec"]["ports"][0]["name"],
-        monitor["endpoints"][0]["port"]
-    );
+    assert_eq!(found[0]["spec"]["ports"][0]["name"], monitor["endpoints"][0]["port"]);
     // The alerts look for this job.
     let job = &found[0]["metadata"]["labels"][text(&monitor["jobLabel"])];
     assert_eq!(job, "peregrine");
@@ -134,20 +126,12 @@ fn with_everything_on_everything_is_there() {
     let keys = &made["Secret push-peregrine-keys"]["stringData"];
     assert_eq!(keys, &own["keys"], "a key arrives as it was written");
     let policy = &made["NetworkPolicy push-peregrine"]["spec"];
-    assert_eq!(
-        policy["ingress"][1]["from"],
-        own["networkPolicy"]["adminFrom"]
-    );
+    assert_eq!(policy["ingress"][1]["from"], own["networkPolicy"]["adminFrom"]);
     assert_eq!(policy["egress"][2], own["networkPolicy"]["egress"][0]);
     let scaled = &made["HorizontalPodAutoscaler push-peregrine"]["spec"]["metrics"];
     assert_eq!(scaled[1], own["autoscaling"]["metrics"][0]);
     let pod = &made["Deployment push-peregrine"]["spec"]["template"]["spec"];
-    for key in [
-        "nodeSelector",
-        "tolerations",
-        "affinity",
-        "imagePullSecrets",
-    ] {
+    for key in ["nodeSelector", "tolerations", "affinity", "imagePullSecrets"] {
         assert_eq!(pod[key], own[key], "{key}");
     }
     let items = &pod["volumes"][0]["projected"]["sources"][2]["secret"]["items"];
@@ -163,12 +147,6 @@ fn a_changed_configuration_or_key_rolls_the_pods_and_nothing_else_does() {
     let before = sum(&json!({}));
     assert_ne!(sum(&json!({"config": {"log": {"level": "debug"}}})), before);
     assert_ne!(sum(&json!({"keys": {"a.p8": "x"}})), before);
-    assert_ne!(
-        sum(&json!({"keys": {"a.p8": "x"}})),
-        sum(&json!({"keys": {"a.p8": "y"}}))
-    );
-    assert_eq!(
-        sum(&json!({"replicaCount": 2, "ingress": {"enabled": true}})),
-        before
-    );
+    assert_ne!(sum(&json!({"keys": {"a.p8": "x"}})), sum(&json!({"keys": {"a.p8": "y"}})));
+    assert_eq!(sum(&json!({"replicaCount": 2, "ingress": {"enabled": true}})), before);
 }

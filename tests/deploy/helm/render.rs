@@ -17,44 +17,21 @@ const CHART: &str = "deploy/helm/peregrine";
 
 /// What Helm adds to Go's functions, as far as the chart uses it.
 const FUNCTIONS: [(&str, Func); 17] = [
-    ("contains", |args| {
-        Ok(text(args, 1)?.contains(&text(args, 0)?).into())
-    }),
-    ("default", |args| {
-        Ok(args[usize::from(is_filled(&args[1]))].clone())
-    }),
+    ("contains", |args| Ok(text(args, 1)?.contains(&text(args, 0)?).into())),
+    ("default", |args| Ok(args[usize::from(is_filled(&args[1]))].clone())),
     ("dig", dig),
     ("empty", |args| Ok((!is_filled(&args[0])).into())),
     ("fail", |args| Err(FuncError::Generic(text(args, 0)?))),
-    ("hasKey", |args| {
-        Ok(json(&args[0]).get(text(args, 1)?).is_some().into())
-    }),
-    ("hasSuffix", |args| {
-        Ok(text(args, 1)?.ends_with(&text(args, 0)?).into())
-    }),
+    ("hasKey", |args| Ok(json(&args[0]).get(text(args, 1)?).is_some().into())),
+    ("hasSuffix", |args| Ok(text(args, 1)?.ends_with(&text(args, 0)?).into())),
     ("include", include),
-    ("int", |args| {
-        Ok(text(args, 0)?.parse::<i64>().unwrap_or_default().into())
-    }),
-    (
-        "nindent",
-        |args| Ok(format!("\n{}", indented(args)?).into()),
-    ),
-    ("quote", |args| {
-        Ok(Value::from(text(args, 0)?).to_string().into())
-    }),
-    ("replace", |args| {
-        Ok(text(args, 2)?
-            .replace(&text(args, 0)?, &text(args, 1)?)
-            .into())
-    }),
+    ("int", |args| Ok(text(args, 0)?.parse::<i64>().unwrap_or_default().into())),
+    ("nindent", |args| Ok(format!("\n{}", indented(args)?).into())),
+    ("quote", |args| Ok(Value::from(text(args, 0)?).to_string().into())),
+    ("replace", |args| Ok(text(args, 2)?.replace(&text(args, 0)?, &text(args, 1)?).into())),
     ("sha256sum", |args| Ok(digest(&text(args, 0)?).into())),
-    ("ternary", |args| {
-        Ok(args[usize::from(!is_filled(&args[2]))].clone())
-    }),
-    ("toYaml", |args| {
-        Ok(written(&json(&args[0]), 0).trim_start().into())
-    }),
+    ("ternary", |args| Ok(args[usize::from(!is_filled(&args[2]))].clone())),
+    ("toYaml", |args| Ok(written(&json(&args[0]), 0).trim_start().into())),
     ("trimSuffix", |args| {
         let (suffix, whole) = (text(args, 0)?, text(args, 1)?);
         Ok(whole.strip_suffix(&suffix).unwrap_or(&whole).into())
@@ -75,9 +52,7 @@ thread_local! {
 /// the chart refuses the values.
 pub(crate) fn texts(own: &Value) -> Result<BTreeMap<String, String>, String> {
     let folder = path(CHART).join("templates");
-    let files = fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path());
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let files = files.map(|file| {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
         (name, fs::read_to_string(file).unwrap())
@@ -116,9 +91,7 @@ pub(crate) fn objects(own: &Value) -> BTreeMap<String, Value> {
             if object.is_null() {
                 continue;
             }
-            let kind = object["kind"]
-                .as_str()
-                .unwrap_or_else(|| panic!("{name}: {text}"));
+            let kind = object["kind"].as_str().unwrap_or_else(|| panic!("{name}: {text}"));
             let key = format!("{kind} {}", object["metadata"]["name"].as_str().unwrap());
             let before = objects.insert(key, object);
             assert!(before.is_none(), "{name}: an object that is there already");
@@ -158,9 +131,7 @@ fn include(args: &[Any]) -> Result<Any, FuncError> {
         let helpers = &files["_helpers.tpl"];
         let file = name.rsplit_once('/').map(|(_, file)| &files[file]);
         // What stands around the definitions is nothing.
-        let body = file
-            .cloned()
-            .unwrap_or(format!(r#"{{{{ template "{name}" . }}}}"#));
+        let body = file.cloned().unwrap_or(format!(r#"{{{{ template "{name}" . }}}}"#));
         format!("{{{{- /* */ -}}}}{}{body}", helpers.trim_end())
     });
     template.parse(whole).map_err(|error| said(&error))?;
@@ -173,9 +144,7 @@ fn include(args: &[Any]) -> Result<Any, FuncError> {
 /// Looks for a value behind keys: `dig "a" "b" DEFAULT MAP`.
 fn dig(args: &[Any]) -> Result<Any, FuncError> {
     let (keys, [default, map]) = args.split_at(args.len() - 2) else {
-        return Err(FuncError::Generic(
-            "dig takes keys, a default and a map".into(),
-        ));
+        return Err(FuncError::Generic("dig takes keys, a default and a map".into()));
     };
     let mut found = json(map);
     for at in 0..keys.len() {
@@ -232,11 +201,9 @@ fn any(value: &Value) -> Any {
         Value::Number(number) => number.as_i64().unwrap().into(),
         Value::String(text) => text.clone().into(),
         Value::Array(list) => Any::Array(list.iter().map(any).collect()),
-        Value::Object(map) => Any::Object(
-            map.iter()
-                .map(|(key, value)| (key.clone(), any(value)))
-                .collect(),
-        ),
+        Value::Object(map) => {
+            Any::Object(map.iter().map(|(key, value)| (key.clone(), any(value))).collect())
+        }
     }
 }
 
@@ -248,12 +215,7 @@ fn json(value: &Any) -> Value {
         Any::Array(list) => list.iter().map(json).collect(),
         Any::Object(map) | Any::Map(map) => {
             let sorted: BTreeMap<_, _> = map.iter().collect();
-            Value::Object(
-                sorted
-                    .into_iter()
-                    .map(|(key, it)| (key.clone(), json(it)))
-                    .collect(),
-            )
+            Value::Object(sorted.into_iter().map(|(key, it)| (key.clone(), json(it))).collect())
         }
         _ => Value::Null,
     }

@@ -12,41 +12,17 @@ pub(crate) type Labels = BTreeMap<String, Vec<&'static str>>;
 /// The values of labels with closed lists, for the metrics that have more than one meaning of a
 /// label.
 const VALUES: [(&str, &str, &[&str]); 10] = [
-    (
-        "peregrine_notifications_total",
-        "outcome",
-        &["accepted", "failed"],
-    ),
-    (
-        "peregrine_pushes_total",
-        "outcome",
-        &["accepted", "rejected", "transient", "permanent"],
-    ),
+    ("peregrine_notifications_total", "outcome", &["accepted", "failed"]),
+    ("peregrine_pushes_total", "outcome", &["accepted", "rejected", "transient", "permanent"]),
     (
         "peregrine_pushes_total",
         "provider",
         &["apns", "fcm", "webpush", "unifiedpush", "webhook", "log"],
     ),
-    (
-        "peregrine_push_attempts_total",
-        "result",
-        &["ok", "retry", "error"],
-    ),
-    (
-        "peregrine_config_reloads_total",
-        "result",
-        &["ok", "refused"],
-    ),
-    (
-        "peregrine_shed_total",
-        "cause",
-        &["in_flight", "circuit", "deadline", "draining"],
-    ),
-    (
-        "peregrine_actor_restarts_total",
-        "cause",
-        &["panic", "wedged", "reload"],
-    ),
+    ("peregrine_push_attempts_total", "result", &["ok", "retry", "error"]),
+    ("peregrine_config_reloads_total", "result", &["ok", "refused"]),
+    ("peregrine_shed_total", "cause", &["in_flight", "circuit", "deadline", "draining"]),
+    ("peregrine_actor_restarts_total", "cause", &["panic", "wedged", "reload"]),
     (
         "peregrine_credential_expiry_timestamp_seconds",
         "kind",
@@ -68,9 +44,7 @@ pub(crate) fn exposed() -> BTreeMap<String, Labels> {
         let end = line.find(['{', ' ']).unwrap();
         let name = &line[..end];
         let labels = exposed.entry(name.to_owned()).or_default();
-        let within = line[end..]
-            .strip_prefix('{')
-            .and_then(|rest| rest.split_once('}'));
+        let within = line[end..].strip_prefix('{').and_then(|rest| rest.split_once('}'));
         let pairs = within.map_or("", |(labels, _)| labels);
         for label in pairs.split("\",").filter_map(|pair| pair.split('=').next()) {
             let values = VALUES.iter().find(|row| row.0 == name && row.1 == label);
@@ -107,9 +81,7 @@ fn everything_once() -> String {
     let page = metrics.render();
     // A metric that nothing above counts would be missed here, and everywhere else.
     let announced = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let announced: BTreeSet<&str> = announced
-        .filter_map(|line| line.split(' ').next())
-        .collect();
+    let announced: BTreeSet<&str> = announced.filter_map(|line| line.split(' ').next()).collect();
     for name in announced {
         let is_shown = page.lines().any(|line| line.starts_with(name));
         assert!(is_shown, "nothing counts {name} here: add it");

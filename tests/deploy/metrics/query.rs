@@ -37,10 +37,7 @@ impl Query {
             let Some((labels, rest)) = rest.trim_start()[1..].split_once(')') else {
                 panic!("{word} without its labels: {rest}");
             };
-            let labels = labels
-                .split(',')
-                .map(str::trim)
-                .filter(|label| !label.is_empty());
+            let labels = labels.split(',').map(str::trim).filter(|label| !label.is_empty());
             self.grouping.extend(labels.map(str::to_owned));
             return rest;
         }
@@ -74,13 +71,9 @@ fn matchers(rest: &str) -> (Vec<(String, String)>, &str) {
         if let Some(rest) = rest.strip_prefix('}') {
             return (matchers, rest);
         }
-        let (label, value) = rest
-            .split_once('"')
-            .unwrap_or_else(|| panic!("no value: {rest}"));
+        let (label, value) = rest.split_once('"').unwrap_or_else(|| panic!("no value: {rest}"));
         let label = label.trim_end_matches(['=', '!', '~', ' ']);
-        let (value, after) = value
-            .split_once('"')
-            .unwrap_or_else(|| panic!("no end: {rest}"));
+        let (value, after) = value.split_once('"').unwrap_or_else(|| panic!("no end: {rest}"));
         matchers.push((label.to_owned(), value.to_owned()));
         rest = after;
     }

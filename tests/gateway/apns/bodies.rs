@@ -31,107 +31,41 @@ const BODIES: [(&str, &str, Gets); 31] = {
         ("event_id_only_mention", "10", Ids),
         ("event_id_only_message", "5", Ids),
         ("event_id_only_msc4076_nobadge", "5", Ids),
-        (
-            "full_at_room",
-            "10",
-            Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Group", "@room all"]),
-        ),
-        (
-            "full_call_invite",
-            "10",
-            Sentence("VOICE_CALL_FROM_USER", &[BOB]),
-        ),
-        (
-            "full_encrypted",
-            "10",
-            Sentence(IN_ROOM, &[BOB, "Peer Room"]),
-        ),
-        (
-            "full_group_message",
-            "5",
-            Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Group", "group hi"]),
-        ),
-        (
-            "full_image",
-            "10",
-            Sentence("IMAGE_FROM_USER_IN_ROOM", &[BOB, "a.png", "Peer Room"]),
-        ),
-        (
-            "full_invite",
-            "10",
-            Sentence("USER_INVITE_TO_NAMED_ROOM", &[BOB, "Invite Room 🎉"]),
-        ),
-        (
-            "full_invite_dm_noname",
-            "10",
-            Sentence("USER_INVITE_TO_CHAT", &[BOB]),
-        ),
+        ("full_at_room", "10", Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Group", "@room all"])),
+        ("full_call_invite", "10", Sentence("VOICE_CALL_FROM_USER", &[BOB])),
+        ("full_encrypted", "10", Sentence(IN_ROOM, &[BOB, "Peer Room"])),
+        ("full_group_message", "5", Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Group", "group hi"])),
+        ("full_image", "10", Sentence("IMAGE_FROM_USER_IN_ROOM", &[BOB, "a.png", "Peer Room"])),
+        ("full_invite", "10", Sentence("USER_INVITE_TO_NAMED_ROOM", &[BOB, "Invite Room 🎉"])),
+        ("full_invite_dm_noname", "10", Sentence("USER_INVITE_TO_CHAT", &[BOB])),
         // The body is put in by the test.
-        (
-            "full_large_message",
-            "10",
-            Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Peer Room"]),
-        ),
+        ("full_large_message", "10", Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Peer Room"])),
         (
             "full_mention_highlight",
             "10",
-            Sentence(
-                IN_ROOM_WITH_CONTENT,
-                &[BOB, "Peer Room", "@alice934bfe:hs.test: ping"],
-            ),
+            Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Peer Room", "@alice934bfe:hs.test: ping"]),
         ),
         (
             "full_message",
             "10",
-            Sentence(
-                IN_ROOM_WITH_CONTENT,
-                &[BOB, "Peer Room", "hello alice 👋 \" \\ \u{1}"],
-            ),
+            Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Peer Room", "hello alice 👋 \" \\ \u{1}"]),
         ),
         (
             "full_message_formatted_reply",
             "10",
             Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Peer Room", "> q\n\nre"]),
         ),
-        (
-            "full_rtc_notification",
-            "10",
-            Sentence("MSG_FROM_USER", &[BOB]),
-        ),
-        (
-            "full_then_redacted",
-            "5",
-            Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Group", "to redact"]),
-        ),
+        ("full_rtc_notification", "10", Sentence("MSG_FROM_USER", &[BOB])),
+        ("full_then_redacted", "5", Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Group", "to redact"])),
         ("full_tombstone", "10", Sentence("MSG_FROM_USER", &[BOB])),
         ("msc4076_badge_after_read", "10", Nothing),
         ("nocontent_badge", "10", Badge(1)),
-        (
-            "nocontent_encrypted",
-            "10",
-            Sentence(IN_ROOM, &["bocd92f7", "NC"]),
-        ),
-        (
-            "nocontent_invite",
-            "10",
-            Sentence("USER_INVITE_TO_NAMED_ROOM", &["bocd92f7", "X"]),
-        ),
-        (
-            "nocontent_message",
-            "10",
-            Sentence(IN_ROOM, &["bocd92f7", "NC"]),
-        ),
-        (
-            "nocontent_message_2nd_unread2",
-            "10",
-            Sentence(IN_ROOM, &["bocd92f7", "NC"]),
-        ),
+        ("nocontent_encrypted", "10", Sentence(IN_ROOM, &["bocd92f7", "NC"])),
+        ("nocontent_invite", "10", Sentence("USER_INVITE_TO_NAMED_ROOM", &["bocd92f7", "X"])),
+        ("nocontent_message", "10", Sentence(IN_ROOM, &["bocd92f7", "NC"])),
+        ("nocontent_message_2nd_unread2", "10", Sentence(IN_ROOM, &["bocd92f7", "NC"])),
         ("two_pushers_0", "5", Ids),
-        (
-            "two_pushers_1",
-            "5",
-            Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Group", "two"]),
-        ),
+        ("two_pushers_1", "5", Sentence(IN_ROOM_WITH_CONTENT, &[BOB, "Group", "two"])),
         ("webpush_event_id_only", "5", Ids),
     ]
 };
@@ -182,11 +116,7 @@ async fn what_synapse_sends_arrives() {
         };
         arrived += 1;
         let push = apple.next().await;
-        assert_eq!(
-            (push.token, push.refused),
-            (device(number).1, None),
-            "{name}"
-        );
+        assert_eq!((push.token, push.refused), (device(number).1, None), "{name}");
         assert_eq!(push.headers["apns-priority"], *priority, "{name}");
         if *name == "full_large_message" {
             // All of the 4096 bytes are used.
@@ -218,15 +148,8 @@ async fn texts_are_cut_and_ids_are_not() {
     gateway.notify(&message).await.assert_rejects(&[]);
 
     let push = apple.next().await;
-    assert!(
-        (4090..=4096).contains(&push.body.len()),
-        "{}",
-        push.body.len()
-    );
-    assert_eq!(
-        (&push.json["room_id"], &push.json["event_id"]),
-        (&json!(room_id), &json!("$long"))
-    );
+    assert!((4090..=4096).contains(&push.body.len()), "{}", push.body.len());
+    assert_eq!((&push.json["room_id"], &push.json["event_id"]), (&json!(room_id), &json!("$long")));
     let args = &push.json["aps"]["alert"]["loc-args"];
     let text = |at: usize| args[at].as_str().unwrap();
     assert!("é".repeat(1024).starts_with(text(0)) && text(0).len() > 1000);
@@ -245,10 +168,7 @@ async fn what_a_client_wants_beside_gives_way() {
         request
     };
     let large = "x".repeat(5000);
-    let kept = wanting(
-        "$kept",
-        json!({"large": large, "small": 1, "aps": {"category": "c"}}),
-    );
+    let kept = wanting("$kept", json!({"large": large, "small": 1, "aps": {"category": "c"}}));
     gateway.notify(&kept).await.assert_rejects(&[]);
     // Cutting Apple's own dictionary would make another notification of it.
     let dropped = wanting("$dropped", json!({"aps": {"category": large}}));

@@ -20,9 +20,7 @@ fn start() -> (Apns, TestGateway) {
 
 fn start_with(delivery: &str, options: Options, keys: &str) -> (Apns, TestGateway) {
     let (apple, key) = apns_with(options);
-    let setup = Setup::new()
-        .section("runtime: {workers: 1}")
-        .section(delivery);
+    let setup = Setup::new().section("runtime: {workers: 1}").section(delivery);
     let gateway = setup.apns("app.ios", &apple, &key, keys).start();
     (apple, gateway)
 }
@@ -32,9 +30,7 @@ async fn after(apple: &Apns, requests: usize, deed: fn(&Peer)) {
     apple.wait_for(requests).await;
     let apple = apple.clone();
     // It waits until the deed is done.
-    tokio::task::spawn_blocking(move || deed(&apple))
-        .await
-        .unwrap();
+    tokio::task::spawn_blocking(move || deed(&apple)).await.unwrap();
 }
 
 /// Asserts that each of these devices got its event once.
@@ -55,10 +51,7 @@ async fn a_cold_burst_takes_one_connection_and_no_more_streams_than_allowed() {
         answer.assert_rejects(&[]);
     }
     assert_each_once(&apple, 200);
-    assert_eq!(
-        (apple.connections_opened(), apple.streams_refused()),
-        (1, 0)
-    );
+    assert_eq!((apple.connections_opened(), apple.streams_refused()), (1, 0));
     assert_eq!(apple.provider_tokens().len(), 1);
     let open = r#"peregrine_connections{app="app.ios"}"#;
     assert_eq!(gateway.count(open).await, 1);
@@ -99,9 +92,7 @@ async fn a_connection_that_says_goodbye_answers_what_it_has_and_is_replaced() {
 async fn what_a_goodbye_leaves_out_is_repeated_and_costs_no_attempt() {
     let (apple, gateway) = start_with(ONE_ATTEMPT, Options::default(), "");
     gateway.burst("app.ios", 0..1).await[0].assert_rejects(&[]);
-    apple
-        .for_token(&device(30).1)
-        .answer_next(Answer::goaway().reason("Shutdown"));
+    apple.for_token(&device(30).1).answer_next(Answer::goaway().reason("Shutdown"));
     for answer in gateway.burst("app.ios", 1..100).await {
         answer.assert_rejects(&[]);
     }
@@ -111,10 +102,7 @@ async fn what_a_goodbye_leaves_out_is_repeated_and_costs_no_attempt() {
 
 #[tokio::test]
 async fn a_push_on_a_lost_connection_is_repeated_with_its_id() {
-    for loss in [
-        Answer::close(),
-        Answer::goaway_abrupt(Reason::INTERNAL_ERROR),
-    ] {
+    for loss in [Answer::close(), Answer::goaway_abrupt(Reason::INTERNAL_ERROR)] {
         let (apple, gateway) = start();
         apple.answer_next(loss);
         gateway.burst("app.ios", 0..1).await[0].assert_rejects(&[]);
@@ -139,10 +127,7 @@ async fn connections_cut_mid_burst_lose_nothing() {
         answer.assert_rejects(&[]);
     }
     for number in 0..40 {
-        assert!(
-            apple.accepted_for(&device(number).1) >= 1,
-            "device {number}"
-        );
+        assert!(apple.accepted_for(&device(number).1) >= 1, "device {number}");
     }
     assert_eq!(apple.refused(), 0);
 }
@@ -167,10 +152,7 @@ async fn silence_is_504_at_the_deadline() {
     let (pushkey, token) = device(0);
     apple.for_token(&token).answer_next(Answer::stall());
     let notification = event("app.ios", &pushkey, "$e");
-    gateway
-        .notify(&notification)
-        .await
-        .assert_error(504, "M_UNKNOWN");
+    gateway.notify(&notification).await.assert_error(504, "M_UNKNOWN");
     // What the homeserver repeats is delivered.
     gateway.notify(&notification).await.assert_rejects(&[]);
     assert_each_once(&apple, 1);
@@ -183,14 +165,9 @@ async fn a_host_that_takes_no_connection_is_502_until_it_does() {
     let (apple, gateway) = start();
     apple.refuse_connections(true);
     let notification = event("app.ios", &device(0).0, "$e");
-    gateway
-        .notify(&notification)
-        .await
-        .assert_error(502, "M_UNKNOWN");
+    gateway.notify(&notification).await.assert_error(502, "M_UNKNOWN");
     apple.refuse_connections(false);
     let delivered = async { while gateway.notify(&notification).await.status != 200 {} };
-    timeout(Duration::from_secs(30), delivered)
-        .await
-        .expect("the host is found again");
+    timeout(Duration::from_secs(30), delivered).await.expect("the host is found again");
     assert_each_once(&apple, 1);
 }

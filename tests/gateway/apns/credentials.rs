@@ -39,30 +39,15 @@ async fn a_certificate_takes_the_tokens_place() {
     let certificate = ClientCertificate::new(&[TOPIC], SystemTime::now() + 9 * DAY);
     let setup = Setup::new();
     let file = certificate.write(setup.folder());
-    let keys = format!(
-        "type: apns\ncertfile: {}\nendpoint: {}",
-        file.display(),
-        apple.url()
-    );
+    let keys = format!("type: apns\ncertfile: {}\nendpoint: {}", file.display(), apple.url());
     let gateway = setup.app("app.ios", &keys).start();
-    gateway
-        .notify(&event("app.ios", &device(0).0, "$e"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app.ios", &device(0).0, "$e")).await.assert_rejects(&[]);
 
     let push = apple.next().await;
-    assert_eq!(
-        (push.header("apns-topic"), push.header("authorization")),
-        (TOPIC, "")
-    );
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap();
+    assert_eq!((push.header("apns-topic"), push.header("authorization")), (TOPIC, ""));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let left = gateway.credential_ends("app.ios", "certificate").await - now.as_secs();
-    assert!(
-        (8 * DAY.as_secs()..=9 * DAY.as_secs()).contains(&left),
-        "{left}"
-    );
+    assert!((8 * DAY.as_secs()..=9 * DAY.as_secs()).contains(&left), "{left}");
     assert_eq!(apple.refused(), 0);
 }
 
@@ -73,11 +58,7 @@ async fn a_reload_reads_key_files_anew_and_keeps_the_old_where_the_new_is_broken
     let setup = Setup::new().section("runtime: {workers: 1}");
     let certificate = |days| ClientCertificate::new(&[TOPIC], SystemTime::now() + days * DAY);
     let file = certificate(9).write(setup.folder());
-    let keys = format!(
-        "type: apns\ncertfile: {}\nendpoint: {}",
-        file.display(),
-        apple.url()
-    );
+    let keys = format!("type: apns\ncertfile: {}\nendpoint: {}", file.display(), apple.url());
     let gateway = setup.app("app.ios", &keys).start();
     let yaml = gateway.setup().yaml();
     let push = async |number: usize| {

@@ -33,10 +33,7 @@ fn message(app_id: &str) -> Value {
 async fn sent(keys: &str, notification: impl Fn(&str) -> Value) -> Option<Received> {
     let (apple, key) = apns();
     let gateway = Setup::new().apns("app.ios", &apple, &key, keys).start();
-    gateway
-        .notify(&notification("app.ios"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&notification("app.ios")).await.assert_rejects(&[]);
     assert_eq!(apple.refused(), 0, "{keys}");
     // The gateway has answered, so what was to arrive has arrived.
     apple.received().pop()
@@ -74,44 +71,13 @@ async fn headers() {
     let collapse = "collapse_per_room: true";
     let rows: [(&str, Make, Headers); 8] = [
         ("", ids, [("apns-push-type", ""), ("apns-expiration", "")]),
-        (
-            "push_type: alert",
-            ids,
-            [("apns-push-type", "alert"), ("apns-topic", TOPIC)],
-        ),
-        (
-            "push_type: background",
-            ids,
-            [("apns-push-type", "background"), ("apns-priority", "5")],
-        ),
-        (
-            voip,
-            ids,
-            [
-                ("apns-push-type", "voip"),
-                ("apns-topic", "org.example.app.voip"),
-            ],
-        ),
-        (
-            collapse,
-            ids,
-            [("apns-collapse-id", ROOM), ("apns-priority", "10")],
-        ),
-        (
-            collapse,
-            two_unread,
-            [("apns-collapse-id", ""), ("apns-priority", "10")],
-        ),
-        (
-            "",
-            message,
-            [("apns-collapse-id", ""), ("apns-priority", "10")],
-        ),
-        (
-            "expiration_seconds: 0",
-            ids,
-            [("apns-expiration", "0"), ("apns-topic", TOPIC)],
-        ),
+        ("push_type: alert", ids, [("apns-push-type", "alert"), ("apns-topic", TOPIC)]),
+        ("push_type: background", ids, [("apns-push-type", "background"), ("apns-priority", "5")]),
+        (voip, ids, [("apns-push-type", "voip"), ("apns-topic", "org.example.app.voip")]),
+        (collapse, ids, [("apns-collapse-id", ROOM), ("apns-priority", "10")]),
+        (collapse, two_unread, [("apns-collapse-id", ""), ("apns-priority", "10")]),
+        ("", message, [("apns-collapse-id", ""), ("apns-priority", "10")]),
+        ("expiration_seconds: 0", ids, [("apns-expiration", "0"), ("apns-topic", TOPIC)]),
     ];
     for (keys, notification, expected) in rows {
         let request = request(keys, notification).await;
@@ -123,9 +89,7 @@ async fn headers() {
 
 #[tokio::test]
 async fn expiration_seconds_count_from_now() {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let request = request("expiration_seconds: 3600", ids).await;
     let expires: u64 = request.header("apns-expiration").parse().unwrap();
     let wait = expires - now.as_secs();
@@ -141,11 +105,7 @@ async fn payloads() {
     let (no_counts, event_id_only) = ("send_badge_counts: false", "event_id_only: true");
     let rows: [(&str, Make, Option<Value>); 14] = [
         ("", message, Some(full(json!(2), json!(null)))),
-        (
-            "sound_from_tweaks: true",
-            message,
-            Some(full(json!(2), json!("ring"))),
-        ),
+        ("sound_from_tweaks: true", message, Some(full(json!(2), json!("ring")))),
         ("sound_from_tweaks: true", ids, Some(only_ids("$e"))),
         ("sound_from_tweaks: true", two_unread, Some(badge.clone())),
         (no_counts, message, Some(full(json!(null), json!(null)))),
@@ -186,12 +146,7 @@ async fn apps_side_by_side_keep_their_keys() {
     let (apple, key) = apns();
     let gateway = Setup::new()
         .apns("app.ios", &apple, &key, "push_type: alert")
-        .apns(
-            "app.ios.voip",
-            &apple,
-            &key,
-            "push_type: voip\ntopic_suffix: .voip",
-        )
+        .apns("app.ios.voip", &apple, &key, "push_type: voip\ntopic_suffix: .voip")
         .apns("app.ios.dev.*", &apple, &key, "event_id_only: true")
         .start();
     let (call, _) = device(1);
@@ -205,12 +160,7 @@ async fn apps_side_by_side_keep_their_keys() {
     let mut kinds: Vec<_> = apple
         .received()
         .iter()
-        .map(|it| {
-            (
-                it.header("apns-push-type").to_owned(),
-                it.json.get("aps").is_some(),
-            )
-        })
+        .map(|it| (it.header("apns-push-type").to_owned(), it.json.get("aps").is_some()))
         .collect();
     kinds.sort();
     let expected = [("", false), ("alert", true), ("voip", true)];

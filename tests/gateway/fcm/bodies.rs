@@ -14,9 +14,7 @@ fn token(number: usize) -> String {
 /// Returns the data map that clients of Sygnal know; `None` if there is to be no push.
 fn data(sent: &Sent) -> Option<Value> {
     let disabled = &sent.device()["data"]["org.matrix.msc4076.disable_badge_count"];
-    let unread = sent
-        .unread()
-        .filter(|&unread| unread > 0 && *disabled != true);
+    let unread = sent.unread().filter(|&unread| unread > 0 && *disabled != true);
     if unread.is_none() && sent.get("event_id").is_null() {
         return None;
     }
@@ -24,15 +22,9 @@ fn data(sent: &Sent) -> Option<Value> {
     for (key, value) in sent.default_payload() {
         data.insert(key, value.to_string().into());
     }
-    for key in [
-        "event_id",
-        "room_id",
-        "type",
-        "sender",
-        "sender_display_name",
-        "room_name",
-        "membership",
-    ] {
+    for key in
+        ["event_id", "room_id", "type", "sender", "sender_display_name", "room_name", "membership"]
+    {
         let text = sent.get(key);
         // A badge's sender is an empty string.
         if text.is_string() {
@@ -47,11 +39,7 @@ fn data(sent: &Sent) -> Option<Value> {
     if let Some(unread) = unread {
         data.insert("unread".to_owned(), unread.to_string().into());
     }
-    let prio = if sent.get("prio") == "low" {
-        "normal"
-    } else {
-        "high"
-    };
+    let prio = if sent.get("prio") == "low" { "normal" } else { "high" };
     data.insert("prio".to_owned(), prio.into());
     Some(data.into())
 }
@@ -91,10 +79,7 @@ async fn texts_are_cut_and_ids_are_not() {
     let gateway = Setup::new().fcm("app.android", &google, "").start();
     let long: String = "aé🚀\"\n\u{1}".chars().cycle().take(4_500).collect();
     assert_eq!(long.len(), 7_500);
-    let (room_id, sender) = (
-        format!("!{}", "r".repeat(254)),
-        format!("@{}", "s".repeat(254)),
-    );
+    let (room_id, sender) = (format!("!{}", "r".repeat(254)), format!("@{}", "s".repeat(254)));
     let content: Map<String, Value> = (0..8).map(|n| (format!("k{n}"), json!(long))).collect();
     let message = with(
         event("app.android", TOKEN, "$long"),
@@ -107,19 +92,11 @@ async fn texts_are_cut_and_ids_are_not() {
 
     let push = google.next().await;
     let data = push.json["message"]["data"].as_object().unwrap();
-    let size: usize = data
-        .iter()
-        .map(|(key, value)| key.len() + value.as_str().unwrap().len())
-        .sum();
+    let size: usize =
+        data.iter().map(|(key, value)| key.len() + value.as_str().unwrap().len()).sum();
     assert!((4050..=4096).contains(&size), "{size}");
-    assert_eq!(
-        (&data["room_id"], &data["sender"]),
-        (&json!(room_id), &json!(sender))
-    );
-    assert_eq!(
-        (&data["room_name"], &data["unread"]),
-        (&json!("Room"), &json!("2"))
-    );
+    assert_eq!((&data["room_id"], &data["sender"]), (&json!(room_id), &json!(sender)));
+    assert_eq!((&data["room_name"], &data["unread"]), (&json!("Room"), &json!("2")));
     for number in 0..8 {
         let text = data[&format!("content_k{number}")].as_str().unwrap();
         assert!(long.starts_with(text.strip_suffix('…').unwrap()), "{text}");

@@ -17,9 +17,7 @@ fn start() -> (Fcm, TestGateway) {
 
 fn start_with(delivery: &str) -> (Fcm, TestGateway) {
     let google = fcm();
-    let setup = Setup::new()
-        .section("runtime: {workers: 1}")
-        .section(delivery);
+    let setup = Setup::new().section("runtime: {workers: 1}").section(delivery);
     let gateway = setup.fcm("app.android", &google, "").start();
     (google, gateway)
 }
@@ -42,11 +40,7 @@ async fn more_pushes_than_streams_wait_for_their_turn() {
     }
     assert_each_once(&google, 100);
     assert_eq!(google.streams_refused(), 0);
-    assert!(
-        google.connections_opened() <= 2,
-        "{}",
-        google.connections_opened()
-    );
+    assert!(google.connections_opened() <= 2, "{}", google.connections_opened());
 }
 
 #[tokio::test]
@@ -56,9 +50,7 @@ async fn refused_streams_and_goodbyes_cost_no_attempt() {
         let refusal = Answer::reset(Reason::REFUSED_STREAM);
         google.for_token(&device(number).0).answer_next(refusal);
     }
-    google
-        .for_token(&device(30).0)
-        .answer_next(Answer::goaway());
+    google.for_token(&device(30).0).answer_next(Answer::goaway());
     for answer in gateway.burst("app.android", 0..100).await {
         answer.assert_rejects(&[]);
     }
@@ -81,10 +73,7 @@ async fn silence_is_504_at_the_deadline() {
     let gateway = setup.fcm("app.android", &google, "").start();
     let notification = event("app.android", TOKEN, "$e");
     google.answer_next(Answer::stall());
-    gateway
-        .notify(&notification)
-        .await
-        .assert_error(504, "M_UNKNOWN");
+    gateway.notify(&notification).await.assert_error(504, "M_UNKNOWN");
     gateway.notify(&notification).await.assert_rejects(&[]);
     assert_eq!((google.accepted_for(TOKEN), google.refused()), (1, 0));
 }

@@ -18,23 +18,12 @@ fn token(number: usize) -> String {
 /// Returns the data map that FluffyChat reads; `None` if there is to be no push.
 fn data(sent: &Sent) -> Option<Value> {
     let disabled = &sent.device()["data"]["org.matrix.msc4076.disable_badge_count"];
-    let counts = if *disabled == true {
-        Value::Null
-    } else {
-        sent.get("counts")
-    };
+    let counts = if *disabled == true { Value::Null } else { sent.get("counts") };
     if counts.is_null() && sent.get("event_id").is_null() {
         return None;
     }
     let mut data = Map::new();
-    for key in [
-        "event_id",
-        "room_id",
-        "type",
-        "sender",
-        "sender_display_name",
-        "room_name",
-    ] {
+    for key in ["event_id", "room_id", "type", "sender", "sender_display_name", "room_name"] {
         let text = sent.get(key);
         if text.is_string() {
             data.insert(key.to_owned(), text);
@@ -47,14 +36,7 @@ fn data(sent: &Sent) -> Option<Value> {
         ("content", sent.get("content")),
         ("counts", counts),
         ("devices", json!([sent.device()])),
-        (
-            "prio",
-            if sent.get("prio") == "low" {
-                json!("low")
-            } else {
-                json!("high")
-            },
-        ),
+        ("prio", if sent.get("prio") == "low" { json!("low") } else { json!("high") }),
     ];
     for (key, value) in in_text {
         data.insert(key.to_owned(), value.to_string().into());
@@ -84,10 +66,7 @@ async fn what_synapse_sends_arrives() {
             let text = push.json["message"]["data"]["content"].as_str().unwrap();
             let content: Value = serde_json::from_str(text).unwrap();
             let body = content["body"].as_str().unwrap().strip_suffix('…').unwrap();
-            assert!(
-                body.len() > 2000 && body.bytes().all(|byte| byte == b'x'),
-                "{body}"
-            );
+            assert!(body.len() > 2000 && body.bytes().all(|byte| byte == b'x'), "{body}");
             assert_eq!(content["msgtype"], "m.text");
             expected["content"] = text.into();
         }
@@ -151,9 +130,6 @@ async fn nothing_unread_clears_what_is_shown() {
         assert_eq!(message["apns"]["payload"]["aps"], aps);
     }
     // A notification alone has nothing to show for it.
-    gateway
-        .notify(&badge(APP, TOKEN, 0))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&badge(APP, TOKEN, 0)).await.assert_rejects(&[]);
     assert_eq!((google.count(), google.refused()), (2, 0));
 }

@@ -31,16 +31,10 @@ fn message(app_id: &str) -> Value {
 async fn sent(keys: &str, notification: impl Fn(&str) -> Value) -> Value {
     let google = fcm();
     let gateway = Setup::new().fcm("app.android", &google, keys).start();
-    gateway
-        .notify(&notification("app.android"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&notification("app.android")).await.assert_rejects(&[]);
     assert_eq!(google.refused(), 0, "{keys}");
     // The gateway has answered, so what was to arrive has arrived.
-    google
-        .received()
-        .pop()
-        .map_or(Value::Null, |request| request.json["message"].clone())
+    google.received().pop().map_or(Value::Null, |request| request.json["message"].clone())
 }
 
 #[tokio::test]
@@ -53,44 +47,14 @@ async fn parts_of_the_message() {
     let rows: [(&str, Make, &str, Value); 11] = [
         ("", ids, "/android", json!({"priority": "high"})),
         ("", message, "/android", json!({"priority": "normal"})),
-        (
-            "ttl_seconds: 60",
-            ids,
-            "/android",
-            json!({"priority": "high", "ttl": "60s"}),
-        ),
+        ("ttl_seconds: 60", ids, "/android", json!({"priority": "high", "ttl": "60s"})),
         ("ttl_seconds: 0", ids, "/android/ttl", json!("0s")),
-        (
-            options,
-            ids,
-            "/android",
-            json!({"priority": "high", "direct_boot_ok": true}),
-        ),
-        (
-            options,
-            ids,
-            "/fcm_options",
-            json!({"analytics_label": "matrix"}),
-        ),
-        (
-            counts,
-            ids,
-            "/data",
-            json!({"event_id": "$e", "room_id": room, "prio": "high"}),
-        ),
+        (options, ids, "/android", json!({"priority": "high", "direct_boot_ok": true})),
+        (options, ids, "/fcm_options", json!({"analytics_label": "matrix"})),
+        (counts, ids, "/data", json!({"event_id": "$e", "room_id": room, "prio": "high"})),
         (counts, two_unread, "", Value::Null),
-        (
-            "event_id_only: true",
-            message,
-            "/data",
-            ids_only("$message"),
-        ),
-        (
-            "max_connections: 20",
-            two_unread,
-            "/data/unread",
-            json!("2"),
-        ),
+        ("event_id_only: true", message, "/data", ids_only("$message")),
+        ("max_connections: 20", two_unread, "/data/unread", json!("2")),
         ("", two_unread, "/data/prio", json!("high")),
     ];
     for (keys, notification, part, expected) in rows {
@@ -102,20 +66,12 @@ async fn parts_of_the_message() {
 #[tokio::test]
 async fn rooms_collapse_apart_from_each_other() {
     let google = fcm();
-    let gateway = Setup::new()
-        .fcm("app.android", &google, "collapse_per_room: true")
-        .start();
+    let gateway = Setup::new().fcm("app.android", &google, "collapse_per_room: true").start();
     for (room, event_id) in [("!a:x", "$1"), ("!b:x", "$2"), ("!a:x", "$3")] {
-        let notification = with(
-            event("app.android", TOKEN, event_id),
-            &json!({"room_id": room}),
-        );
+        let notification = with(event("app.android", TOKEN, event_id), &json!({"room_id": room}));
         gateway.notify(&notification).await.assert_rejects(&[]);
     }
-    gateway
-        .notify(&two_unread("app.android"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&two_unread("app.android")).await.assert_rejects(&[]);
     let received = google.received();
     let key = |at: usize| &received[at].json["message"]["android"]["collapse_key"];
     assert!(key(0).is_string());

@@ -28,38 +28,18 @@ fn rows() -> Vec<Row> {
     vec![
         // The target is dead, or not of this project.
         one(new(404, "UNREGISTERED"), Rejected, ""),
-        one(
-            violation("message.token", "Invalid registration token"),
-            Rejected,
-            "",
-        ),
+        one(violation("message.token", "Invalid registration token"), Rejected, ""),
         one(invalid(NOT_A_TOKEN), Rejected, ""),
         one(new(403, "SENDER_ID_MISMATCH"), Rejected, ""),
         one(apns_error(410, "Unregistered"), Rejected, ""),
         // The operator's mistakes.
-        one(
-            bare(404, "Requested entity was not found."),
-            Failed,
-            "NOT_FOUND",
-        ),
+        one(bare(404, "Requested entity was not found."), Failed, "NOT_FOUND"),
         one(html(404), Failed, "NOT_FOUND"),
-        one(
-            bare(403, "The caller does not have permission"),
-            Failed,
-            "PERMISSION_DENIED",
-        ),
-        one(
-            new(401, "THIRD_PARTY_AUTH_ERROR"),
-            Failed,
-            "THIRD_PARTY_AUTH_ERROR",
-        ),
+        one(bare(403, "The caller does not have permission"), Failed, "PERMISSION_DENIED"),
+        one(new(401, "THIRD_PARTY_AUTH_ERROR"), Failed, "THIRD_PARTY_AUTH_ERROR"),
         Row(vec![bare(401, "Expired"); 2], 2, Failed, "UNAUTHENTICATED"),
         // This message's fault.
-        one(
-            violation("message.data[0].value", "Invalid value"),
-            Settled,
-            "INVALID_ARGUMENT",
-        ),
+        one(violation("message.data[0].value", "Invalid value"), Settled, "INVALID_ARGUMENT"),
         one(apns_error(400, "BadTopic"), Settled, "INVALID_ARGUMENT"),
         one(bare(400, MESSAGE), Settled, ""),
         // What passes.
@@ -69,11 +49,7 @@ fn rows() -> Vec<Row> {
         Row(vec![new(503, "UNAVAILABLE"); 4], 4, Failed, ""),
         // Past the deadline: given up at once.
         one(new(429, "QUOTA_EXCEEDED").retry_after(60), Failed, ""),
-        one(
-            new(503, "UNAVAILABLE").retry_after("Fri, 31 Dec 2100 23:59:59 GMT"),
-            Failed,
-            "",
-        ),
+        one(new(503, "UNAVAILABLE").retry_after("Fri, 31 Dec 2100 23:59:59 GMT"), Failed, ""),
         // Google's wish is a minute where it says nothing.
         one(new(429, "QUOTA_EXCEEDED"), Failed, ""),
     ]
@@ -82,10 +58,7 @@ fn rows() -> Vec<Row> {
 #[tokio::test]
 async fn every_answer_settles_or_fails() {
     let google = fcm();
-    let gateway = Setup::new()
-        .section(EAGER)
-        .fcm("app.android", &google, "")
-        .start();
+    let gateway = Setup::new().section(EAGER).fcm("app.android", &google, "").start();
     let rows = rows();
     let mut alarms = BTreeMap::<&str, u64>::new();
     // All at once: some of them wait.
@@ -110,11 +83,7 @@ async fn every_answer_settles_or_fails() {
     });
     join_all(pushes).await;
     for (reason, raised) in &alarms {
-        assert_eq!(
-            gateway.alarms("app.android", reason).await,
-            *raised,
-            "{reason}"
-        );
+        assert_eq!(gateway.alarms("app.android", reason).await, *raised, "{reason}");
     }
     assert_eq!(gateway.all_alarms().await, alarms.values().sum::<u64>());
     assert_eq!(google.refused(), 0);
@@ -123,15 +92,9 @@ async fn every_answer_settles_or_fails() {
 /// Sends a push to which Google answers this first; returns both requests.
 async fn repeated(answer: Answer) -> [Received; 2] {
     let google = fcm();
-    let gateway = Setup::new()
-        .section(EAGER)
-        .fcm("app.android", &google, "")
-        .start();
+    let gateway = Setup::new().section(EAGER).fcm("app.android", &google, "").start();
     google.answer_next(answer);
-    gateway
-        .notify(&event("app.android", TOKEN, "$e"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app.android", TOKEN, "$e")).await.assert_rejects(&[]);
     [google.next().await, google.next().await]
 }
 
@@ -139,10 +102,7 @@ async fn repeated(answer: Answer) -> [Received; 2] {
 async fn nobody_comes_back_sooner_than_google_wants() {
     let (now, clock) = (Instant::now(), SystemTime::now());
     let date = httpdate::fmt_http_date(clock + Duration::from_secs(2));
-    let until_date = httpdate::parse_http_date(&date)
-        .unwrap()
-        .duration_since(clock)
-        .unwrap();
+    let until_date = httpdate::parse_http_date(&date).unwrap().duration_since(clock).unwrap();
     let ([first, second], [_, dated]) = tokio::join!(
         repeated(Answer::status(429).retry_after(1)),
         repeated(Answer::status(503).retry_after(date)),

@@ -68,10 +68,8 @@ impl Sent {
     /// Returns the bodies in `tests/homeserver_bodies` by name, each to a device of its own.
     pub(crate) fn all(app_id: &str, pushkey: impl Fn(usize) -> String) -> Vec<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/homeserver_bodies");
-        let mut files: Vec<_> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        let mut files: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         let read = |(number, file): (usize, &std::path::PathBuf)| {
             let mut body: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();

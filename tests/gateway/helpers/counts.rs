@@ -7,9 +7,7 @@ impl TestGateway {
     pub(crate) async fn count(&self, start: &str) -> u64 {
         let page = self.admin("/metrics").await.text;
         let lines = page.lines().filter(|line| line.starts_with(start));
-        lines
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
-            .sum()
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
     }
 
     /// Returns how often the operator was alarmed for this reason.
@@ -32,7 +30,6 @@ impl TestGateway {
     /// Returns when a credential ends, in seconds since the epoch.
     pub(crate) async fn credential_ends(&self, app: &str, kind: &str) -> u64 {
         let name = "peregrine_credential_expiry_timestamp_seconds";
-        self.count(&format!(r#"{name}{{app="{app}",kind="{kind}"}}"#))
-            .await
+        self.count(&format!(r#"{name}{{app="{app}",kind="{kind}"}}"#)).await
     }
 }

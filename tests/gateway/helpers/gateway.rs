@@ -40,25 +40,13 @@ impl TestGateway {
         let env = setup.env.clone();
         let own = setup.own.clone();
         let thread = thread::spawn(move || {
-            let runtime = || {
-                tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .unwrap()
-            };
+            let runtime =
+                || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let system = actix_rt::System::with_tokio_rt(runtime);
             system.block_on(run(config, env, own, started, obey));
         });
-        let (public, admin) = addresses
-            .recv_timeout(PATIENCE)
-            .expect("the gateway starts");
-        Self {
-            public,
-            admin,
-            setup,
-            orders,
-            thread: Some(thread),
-        }
+        let (public, admin) = addresses.recv_timeout(PATIENCE).expect("the gateway starts");
+        Self { public, admin, setup, orders, thread: Some(thread) }
     }
 
     /// Sends a notification.
@@ -96,13 +84,8 @@ impl TestGateway {
     /// Puts another configuration in force, as SIGHUP does.
     pub(crate) async fn reload(&self, yaml: &str) -> Result<(), String> {
         let (done, reloaded) = oneshot::channel();
-        self.orders
-            .send(Order::Reload(yaml.to_owned(), done))
-            .unwrap();
-        timeout(PATIENCE, reloaded)
-            .await
-            .expect("the reload ends")
-            .unwrap()
+        self.orders.send(Order::Reload(yaml.to_owned(), done)).unwrap();
+        timeout(PATIENCE, reloaded).await.expect("the reload ends").unwrap()
     }
 
     /// Returns what the gateway was started with.
@@ -119,10 +102,7 @@ impl TestGateway {
     pub(crate) async fn drain(&self) -> bool {
         let (done, drained) = oneshot::channel();
         self.orders.send(Order::Drain(done)).unwrap();
-        timeout(PATIENCE, drained)
-            .await
-            .expect("the drain ends")
-            .unwrap()
+        timeout(PATIENCE, drained).await.expect("the drain ends").unwrap()
     }
 }
 
@@ -155,10 +135,7 @@ async fn run(
     let loaded = load(&file).unwrap_or_else(|report| panic!("{report}"));
     let mut gateway = Gateway::start(loaded.config, metrics.clone()).unwrap();
     let address = |addresses: &[String]| addresses[0].parse().unwrap();
-    let addresses = (
-        address(gateway.public_addresses()),
-        address(gateway.admin_addresses()),
-    );
+    let addresses = (address(gateway.public_addresses()), address(gateway.admin_addresses()));
     started.send(addresses).unwrap();
     while let Some(order) = orders.recv().await {
         match order {

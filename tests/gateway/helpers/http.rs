@@ -24,28 +24,19 @@ impl Answer {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// Asserts a 200 that rejects exactly these pushkeys.
     #[track_caller]
     pub(crate) fn assert_rejects(&self, pushkeys: &[&str]) {
-        assert_eq!(
-            (self.status, self.json()),
-            (200, json!({ "rejected": pushkeys }))
-        );
+        assert_eq!((self.status, self.json()), (200, json!({ "rejected": pushkeys })));
     }
 
     /// Asserts an error with this status and errcode.
     #[track_caller]
     pub(crate) fn assert_error(&self, status: u16, errcode: &str) {
-        assert_eq!(
-            (self.status, &self.json()["errcode"]),
-            (status, &json!(errcode)),
-            "{self:?}"
-        );
+        assert_eq!((self.status, &self.json()["errcode"]), (status, &json!(errcode)), "{self:?}");
     }
 }
 
@@ -81,20 +72,14 @@ pub(crate) async fn request(to: SocketAddr, method: &str, path: &str, body: &[u8
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len(),
         );
-        stream
-            .write_all(&[head.as_bytes(), body].concat())
-            .await
-            .unwrap();
+        stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
         String::from_utf8(answer).unwrap()
     };
     let answer = timeout(PATIENCE, exchange).await.expect("an answer comes");
     let (head, text) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     Answer {
         status: status.expect("an answer has a status"),
         head: head.to_owned(),
@@ -110,9 +95,7 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) async fn to(gateway: &TestGateway) -> Self {
         let stream = TcpStream::connect(gateway.public).await.unwrap();
-        Self {
-            stream: BufReader::new(stream),
-        }
+        Self { stream: BufReader::new(stream) }
     }
 
     /// Sends a notification; `None` if the connection was closed instead of an answer.
@@ -124,9 +107,7 @@ impl Line {
             body.len(),
         );
         self.stream.write_all(request.as_bytes()).await.ok()?;
-        timeout(PATIENCE, self.read())
-            .await
-            .expect("an answer comes")
+        timeout(PATIENCE, self.read()).await.expect("an answer comes")
     }
 
     async fn read(&mut self) -> Option<Answer> {
@@ -137,11 +118,8 @@ impl Line {
                 return None;
             }
         }
-        let mut answer = Answer {
-            status: head.split(' ').nth(1)?.parse().ok()?,
-            head,
-            text: String::new(),
-        };
+        let mut answer =
+            Answer { status: head.split(' ').nth(1)?.parse().ok()?, head, text: String::new() };
         let length: usize = answer.header("content-length")?.parse().ok()?;
         let mut text = vec![0; length];
         self.stream.read_exact(&mut text).await.ok()?;
@@ -154,8 +132,6 @@ impl Line {
     /// Connects, if somebody listens.
     pub(crate) async fn open(to: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(to).await.ok()?;
-        Some(Self {
-            stream: BufReader::new(stream),
-        })
+        Some(Self { stream: BufReader::new(stream) })
     }
 }

@@ -72,10 +72,7 @@ async fn tunnel(mut client: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
         let _ = client.write_all(refusal.as_bytes()).await;
         return;
     };
-    client
-        .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        .await
-        .unwrap();
+    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
     // Either side may end without a word.
     let _ = copy_bidirectional(&mut client, &mut onward).await;
 }

@@ -80,10 +80,7 @@ impl Setup {
 
     /// Adds an app with a service account at a simulated FCM.
     pub(crate) fn fcm(self, pattern: &str, peer: &Fcm, keys: &str) -> Self {
-        let account = peer
-            .oauth()
-            .service_account("project")
-            .write(self.folder.path());
+        let account = peer.oauth().service_account("project").write(self.folder.path());
         let keys = format!(
             "type: fcm\nproject_id: project\nservice_account_file: {}\nendpoint: {}\n{keys}",
             account.display(),

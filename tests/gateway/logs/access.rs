@@ -28,26 +28,12 @@ fn it_tells_what_came_of_a_push() {
         ("ios", "$ios-503", 200, "accepted", "", 2),
         ("ios", "$ios-topic", 502, "transient", "BadTopic", 1),
         ("ios", "$ios-bad", 200, "rejected", "undecodable_pushkey", 1),
-        (
-            "android",
-            "$android-404",
-            200,
-            "rejected",
-            "UNREGISTERED",
-            1,
-        ),
+        ("android", "$android-404", 200, "rejected", "UNREGISTERED", 1),
         ("web", "$web-ok", 200, "accepted", "", 1),
         ("web", "$web-410", 200, "rejected", "gone", 1),
         ("phone", "$phone-500", 200, "accepted", "", 2),
         ("hook", "$hook-ok", 200, "accepted", "", 1),
-        (
-            "puppet",
-            "$puppet-failed",
-            502,
-            "transient",
-            "unavailable",
-            1,
-        ),
+        ("puppet", "$puppet-failed", 502, "transient", "unavailable", 1),
     ] {
         let line = access(event_id).pop().expect(event_id);
         assert_eq!(line["level"], "INFO", "{line}");
@@ -67,11 +53,7 @@ fn it_tells_what_came_of_a_push() {
 #[track_caller]
 fn assert_came(device: &Value, outcome: &str, reason: &str) {
     assert_eq!(device["outcome"], outcome, "{device}");
-    assert_eq!(
-        device["reason"].as_str().unwrap_or_default(),
-        reason,
-        "{device}"
-    );
+    assert_eq!(device["reason"].as_str().unwrap_or_default(), reason, "{device}");
 }
 
 #[test]
@@ -88,18 +70,10 @@ fn it_tells_what_was_answered_here() {
         assert_came(&line["devices"][0], outcome, reason);
     }
     let lines = json().lines();
-    let coalesced = lines
-        .iter()
-        .filter(|it| it["devices"][0]["outcome"] == "coalesced");
+    let coalesced = lines.iter().filter(|it| it["devices"][0]["outcome"] == "coalesced");
     assert_eq!(coalesced.count(), 1);
-    let refused = lines
-        .iter()
-        .find(|it| it["errcode"] == "M_NOT_JSON")
-        .unwrap();
-    assert_eq!(
-        (&refused["status"], &refused["devices"]),
-        (&400.into(), &Value::Null)
-    );
+    let refused = lines.iter().find(|it| it["errcode"] == "M_NOT_JSON").unwrap();
+    assert_eq!((&refused["status"], &refused["devices"]), (&400.into(), &Value::Null));
 }
 
 #[test]

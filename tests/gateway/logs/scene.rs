@@ -64,10 +64,7 @@ async fn play() {
         .fcm("app.android", &google, "")
         .webpush("app.web", "allow_private_addresses: true")
         .webpush("app.public.*", "")
-        .app(
-            "app.phone",
-            "type: unifiedpush\nallow_private_addresses: true",
-        )
+        .app("app.phone", "type: unifiedpush\nallow_private_addresses: true")
         .app("app.hook", &hook_keys)
         .app("app.log", "type: log")
         .own(puppet.app("app.puppet", json!({}), false))
@@ -136,10 +133,7 @@ fn told(body: Value) -> Value {
 }
 
 async fn sent(gateway: &TestGateway, app: &str, pushkey: &str, event_id: &str) -> u16 {
-    gateway
-        .notify(&told(event(app, pushkey, event_id)))
-        .await
-        .status
+    gateway.notify(&told(event(app, pushkey, event_id))).await.status
 }
 
 async fn ios(gateway: &TestGateway, apple: &loadtest::peers::apns::Apns) {
@@ -150,40 +144,16 @@ async fn ios(gateway: &TestGateway, apple: &loadtest::peers::apns::Apns) {
     assert_eq!(send("$ios-ok").await, 200);
     for (event_id, answers, status) in [
         ("$ios-413", vec![Answer::new(413, "PayloadTooLarge")], 200),
-        (
-            "$ios-503",
-            vec![Answer::new(503, "ServiceUnavailable")],
-            200,
-        ),
-        (
-            "$ios-429",
-            vec![Answer::new(429, "TooManyRequests").retry_after(0)],
-            200,
-        ),
+        ("$ios-503", vec![Answer::new(503, "ServiceUnavailable")], 200),
+        ("$ios-429", vec![Answer::new(429, "TooManyRequests").retry_after(0)], 200),
         ("$ios-topic", vec![Answer::new(400, "BadTopic")], 502),
-        (
-            "$ios-expired",
-            vec![Answer::new(403, "ExpiredProviderToken")],
-            200,
-        ),
-        (
-            "$ios-invalid",
-            vec![Answer::new(403, "InvalidProviderToken"); 3],
-            502,
-        ),
+        ("$ios-expired", vec![Answer::new(403, "ExpiredProviderToken")], 200),
+        ("$ios-invalid", vec![Answer::new(403, "InvalidProviderToken"); 3], 502),
         ("$ios-goaway", vec![Answer::goaway()], 200),
         ("$ios-closed", vec![Answer::close()], 200),
-        (
-            "$ios-reset",
-            vec![Answer::reset(h2::Reason::REFUSED_STREAM)],
-            200,
-        ),
+        ("$ios-reset", vec![Answer::reset(h2::Reason::REFUSED_STREAM)], 200),
         ("$ios-html", vec![Answer::html(502)], 200),
-        (
-            "$ios-410",
-            vec![Answer::new(410, "Unregistered").timestamp(1_800_000_000_000)],
-            200,
-        ),
+        ("$ios-410", vec![Answer::new(410, "Unregistered").timestamp(1_800_000_000_000)], 200),
     ] {
         for answer in answers {
             apple.answer_next(answer);
@@ -206,11 +176,7 @@ async fn android(gateway: &TestGateway, google: &loadtest::peers::fcm::Fcm) {
     assert_eq!(send("$android-revoked").await, 200);
     for (event_id, answer, status) in [
         ("$android-404", Answer::new(404, "UNREGISTERED"), 200),
-        (
-            "$android-quota",
-            Answer::new(429, "QUOTA_EXCEEDED").retry_after(60),
-            502,
-        ),
+        ("$android-quota", Answer::new(429, "QUOTA_EXCEEDED").retry_after(60), 502),
         ("$android-400", Answer::new(400, "INVALID_ARGUMENT"), 200),
         ("$android-403", Answer::new(403, "PERMISSION_DENIED"), 502),
     ] {
@@ -218,9 +184,7 @@ async fn android(gateway: &TestGateway, google: &loadtest::peers::fcm::Fcm) {
         assert_eq!(send(event_id).await, status, "{event_id}");
     }
     google.oauth().revoke();
-    google
-        .oauth()
-        .answer_next(Answer::new(503, "temporarily_unavailable"));
+    google.oauth().answer_next(Answer::new(503, "temporarily_unavailable"));
     assert_eq!(send("$android-no-token").await, 502);
 }
 
@@ -235,11 +199,9 @@ async fn web(gateway: &TestGateway, browsers: &webpush::WebPush) {
         gateway.notify(&body).await.status
     };
     assert_eq!(send("app.web", "$web-ok").await, 200);
-    for (event_id, status, expected) in [
-        ("$web-410", 410, 200),
-        ("$web-413", 413, 200),
-        ("$web-500", 500, 200),
-    ] {
+    for (event_id, status, expected) in
+        [("$web-410", 410, 200), ("$web-413", 413, 200), ("$web-500", 500, 200)]
+    {
         browsers.answer_next(Answer::status(status));
         assert_eq!(send("app.web", event_id).await, expected, "{event_id}");
     }
@@ -247,11 +209,9 @@ async fn web(gateway: &TestGateway, browsers: &webpush::WebPush) {
 }
 
 async fn phone(gateway: &TestGateway, phones: &UnifiedPush) {
-    for (event_id, status, expected) in [
-        ("$phone-ok", 201, 200),
-        ("$phone-404", 404, 200),
-        ("$phone-500", 500, 200),
-    ] {
+    for (event_id, status, expected) in
+        [("$phone-ok", 201, 200), ("$phone-404", 404, 200), ("$phone-500", 500, 200)]
+    {
         for to in [phones.endpoint(), phones.endpoint_with_keys()] {
             secret(to.token());
             let mut body = told(event("app.phone", &to.url, event_id));
@@ -286,11 +246,7 @@ async fn own(gateway: &TestGateway) {
         let pushkey = format!("{fate}-{MARK}");
         // A provider actor that fell is built anew meanwhile.
         gateway.until_ready_is(200).await;
-        assert_eq!(
-            sent(gateway, "app.puppet", &pushkey, event_id).await,
-            status,
-            "{event_id}"
-        );
+        assert_eq!(sent(gateway, "app.puppet", &pushkey, event_id).await, status, "{event_id}");
     }
     for _ in 0..6 {
         sent(gateway, "app.flaky", &format!("failed-{MARK}"), "$flaky").await;
@@ -302,41 +258,20 @@ async fn own(gateway: &TestGateway) {
 async fn answered_here(gateway: &TestGateway) {
     let pushkey = |name: &str| format!("{MARK}-{name}");
     for _ in 0..2 {
-        assert_eq!(
-            sent(gateway, "app.log", &pushkey("r"), "$repeated").await,
-            200
-        );
+        assert_eq!(sent(gateway, "app.log", &pushkey("r"), "$repeated").await, 200);
     }
-    assert_eq!(
-        sent(gateway, "app.nowhere", &pushkey("u"), "$unknown").await,
-        200
-    );
+    assert_eq!(sent(gateway, "app.nowhere", &pushkey("u"), "$unknown").await, 200);
     for number in 0..60 {
         let event_id = format!("$limited-{number}");
         sent(gateway, "app.log", &pushkey("l"), &event_id).await;
     }
-    gateway
-        .notify(&badge("app.log", &pushkey("l"), 3))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&badge("app.log", &pushkey("l"), 3)).await.assert_rejects(&[]);
     let (one, dropped) = (pushkey("b"), format!("dropped-{MARK}"));
-    let both = [
-        ("app.log", one.as_str()),
-        ("app.log", &one),
-        ("app.puppet", &dropped),
-    ];
-    gateway
-        .notify(&told(event_to(&both, "$both")))
-        .await
-        .assert_rejects(&[]);
-    let many: Vec<String> = (0..100)
-        .map(|number| pushkey(&number.to_string()))
-        .collect();
+    let both = [("app.log", one.as_str()), ("app.log", &one), ("app.puppet", &dropped)];
+    gateway.notify(&told(event_to(&both, "$both"))).await.assert_rejects(&[]);
+    let many: Vec<String> = (0..100).map(|number| pushkey(&number.to_string())).collect();
     let many: Vec<_> = many.iter().map(|it| ("app.log", it.as_str())).collect();
-    gateway
-        .notify(&event_to(&many, "$many"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event_to(&many, "$many")).await.assert_rejects(&[]);
 }
 
 /// What no homeserver sends.

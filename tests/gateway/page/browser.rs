@@ -46,10 +46,7 @@ impl Browser {
     /// Starts a browser; `None`, said aloud, on a machine that has none.
     pub(super) async fn start() -> Option<Self> {
         let chromium = ["chromium", "chromium-browser", "google-chrome"];
-        let found = (
-            find(&["chromedriver"]),
-            chromium.iter().find_map(|&it| find(&[it])),
-        );
+        let found = (find(&["chromedriver"]), chromium.iter().find_map(|&it| find(&[it])));
         let (Some(driver), Some(chromium)) = found else {
             assert!(
                 env::var_os(REQUIRED).is_none(),
@@ -125,8 +122,7 @@ impl Browser {
         let size = json!({
             "width": width, "height": height, "deviceScaleFactor": ratio, "mobile": width < 600,
         });
-        self.command("Emulation.setDeviceMetricsOverride", &size)
-            .await;
+        self.command("Emulation.setDeviceMetricsOverride", &size).await;
     }
 
     /// Prefers `dark` or `light`.
@@ -137,16 +133,13 @@ impl Browser {
 
     /// Returns a picture of the window, as PNG.
     pub(super) async fn picture(&self) -> Vec<u8> {
-        let picture = self
-            .command("Page.captureScreenshot", &json!({ "format": "png" }))
-            .await;
+        let picture = self.command("Page.captureScreenshot", &json!({ "format": "png" })).await;
         let data = picture["data"].as_str().expect("a picture has data");
         STANDARD.decode(data).unwrap()
     }
 
     async fn tell(&self, path: &str, body: &Value) -> Value {
-        self.ask("POST", &format!("{}{path}", self.session), body)
-            .await
+        self.ask("POST", &format!("{}{path}", self.session), body).await
     }
 
     async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -186,20 +179,14 @@ async fn exchange(
     let body = body.to_string();
     let mut stream = tokio::io::BufReader::new(TcpStream::connect(to).await?);
     let head = head(to, method, path, body.len());
-    stream
-        .write_all(&[head.as_bytes(), body.as_bytes()].concat())
-        .await?;
+    stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await?;
     let (mut status, mut length) = (0, 0);
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).await?;
         let line = line.trim_end().to_ascii_lowercase();
         if let Some((_, rest)) = line.split_once("http/1.1 ") {
-            status = rest
-                .split(' ')
-                .next()
-                .and_then(|it| it.parse().ok())
-                .unwrap_or(0);
+            status = rest.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or(0);
         } else if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap_or(0);
         } else if line.is_empty() {
@@ -215,9 +202,7 @@ async fn exchange(
 fn find(names: &[&str]) -> Option<PathBuf> {
     let path: OsString = env::var_os("PATH")?;
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
-    let files = names
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let files = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     files.into_iter().find(|file| file.is_file())
 }
 

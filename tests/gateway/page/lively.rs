@@ -117,12 +117,7 @@ impl Lively {
             .app("im.example.try", "type: log")
             .own(browsers.app_of("webpush", "im.example.web", json!({}), false))
             .start();
-        Self {
-            gateway,
-            partner_is_down,
-            _peers: (apple, google, browsers),
-            steps: Cell::new(0),
-        }
+        Self { gateway, partner_is_down, _peers: (apple, google, browsers), steps: Cell::new(0) }
     }
 
     /// From now on every push of one app fails.
@@ -156,11 +151,7 @@ impl Tide {
             + 0.4 * (at / self.length * 3.7).sin()
             + 0.25 * (at * 0.31).sin();
         let level = (self.mean + self.wave * wave).max(0.0) / 10.0;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a wave"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a wave")]
         let pushes =
             ((at + 1.0) * level).floor().max(0.0) as usize - (at * level).floor().max(0.0) as usize;
         let numbers: Vec<usize> = (0..pushes).map(|push| step * 100 + push).collect();

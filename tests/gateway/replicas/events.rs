@@ -17,24 +17,16 @@ pub(super) async fn a_delivered_event(url: &str) {
     b.notify(&body).await.assert_rejects(&[]);
     a.notify(&body).await.assert_rejects(&[]);
     assert_eq!(apple.count(), 1);
-    assert_eq!(
-        (a.count(DUPLICATES).await, b.count(DUPLICATES).await),
-        (1, 1)
-    );
+    assert_eq!((a.count(DUPLICATES).await, b.count(DUPLICATES).await), (1, 1));
 
     let body = event("app", TOKEN, "$2");
     apple.answer(503, "ServiceUnavailable");
     a.notify(&body).await.assert_error(502, "M_UNKNOWN");
     b.notify(&body).await.assert_rejects(&[]);
     a.notify(&body).await.assert_rejects(&[]);
-    assert_eq!(
-        (apple.count(), apple.accepted(), apple.doubled()),
-        (3, 2, 0)
-    );
+    assert_eq!((apple.count(), apple.accepted(), apple.doubled()), (3, 2, 0));
     // Another device, and the clients' self test.
-    b.notify(&event("app", &pushkey(1), "$1"))
-        .await
-        .assert_rejects(&[]);
+    b.notify(&event("app", &pushkey(1), "$1")).await.assert_rejects(&[]);
     let test = event("app", TOKEN, "$THIS_IS_A_FAKE_EVENT_ID");
     a.notify(&test).await.assert_rejects(&[]);
     b.notify(&test).await.assert_rejects(&[]);

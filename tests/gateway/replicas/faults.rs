@@ -33,10 +33,7 @@ async fn notes(gateway: &TestGateway) -> Value {
 }
 
 async fn until_told(gateway: &TestGateway) {
-    until("readiness tells", async || {
-        notes(gateway).await.is_array().then_some(())
-    })
-    .await;
+    until("readiness tells", async || notes(gateway).await.is_array().then_some(())).await;
 }
 
 #[tokio::test]
@@ -46,10 +43,7 @@ async fn one_that_vanishes_under_load_loses_nothing() {
     let (a, b, apple) = pair_of(make);
     until_shared(&a, &b).await;
     let before = apple.accepted();
-    for (number, act) in [Redis::vanish, Redis::come_back, Redis::vanish]
-        .into_iter()
-        .enumerate()
-    {
+    for (number, act) in [Redis::vanish, Redis::come_back, Redis::vanish].into_iter().enumerate() {
         let devices = |half: usize| {
             let first = number * 400 + half * 200;
             first..first + 200
@@ -149,18 +143,11 @@ async fn one_that_lost_its_scripts_gets_them_again() {
 
 #[tokio::test]
 async fn a_wrong_password_is_told_and_never_shown() {
-    let redis = Redis::start(Options {
-        password: Some("right".to_owned()),
-        tls: false,
-    });
+    let redis = Redis::start(Options { password: Some("right".to_owned()), tls: false });
     let (apple, key) = apns();
-    let gateway = replica(&redis.url().replace("right", "wrong"))
-        .apns("app", &apple, &key, "")
-        .start();
-    gateway
-        .notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
+    let gateway =
+        replica(&redis.url().replace("right", "wrong")).apns("app", &apple, &key, "").start();
+    gateway.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[]);
     until_told(&gateway).await;
     let refused = format!("{ERRORS}{{cause=\"refused\"}}");
     assert!(gateway.count(&refused).await > 0);

@@ -14,12 +14,8 @@ const FROM_MEMORY: &str = "peregrine_rejections_answered_from_memory_total{app=\
 /// anew.
 pub(super) async fn a_dead_pushkey(url: &str) {
     let (apple, key) = apns();
-    let start = || {
-        replica(url)
-            .apns("app", &apple, &key, "")
-            .apns("other", &apple, &key, "")
-            .start()
-    };
+    let start =
+        || replica(url).apns("app", &apple, &key, "").apns("other", &apple, &key, "").start();
     let (a, b) = (start(), start());
     apple.for_token(TOKEN_HEX).answer(410, "Unregistered");
     let rows = [
@@ -37,22 +33,12 @@ pub(super) async fn a_dead_pushkey(url: &str) {
         assert_eq!(apple.count(), asked, "{id}");
     }
     assert_eq!(b.count(FROM_MEMORY).await, 3);
-    b.notify(&event("other", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
+    b.notify(&event("other", TOKEN, "$1")).await.assert_rejects(&[]);
     // What a badge-only push learns, whose answer nobody reads.
-    apple
-        .for_token(&token(1))
-        .always(Answer::new(410, "Unregistered"));
-    a.notify(&badge("app", &pushkey(1), 1))
-        .await
-        .assert_rejects(&[&pushkey(1)]);
-    b.notify(&event("app", &pushkey(1), "$1"))
-        .await
-        .assert_rejects(&[&pushkey(1)]);
-    b.notify(&badge("app", &pushkey(1), 2))
-        .await
-        .assert_rejects(&[&pushkey(1)]);
+    apple.for_token(&token(1)).always(Answer::new(410, "Unregistered"));
+    a.notify(&badge("app", &pushkey(1), 1)).await.assert_rejects(&[&pushkey(1)]);
+    b.notify(&event("app", &pushkey(1), "$1")).await.assert_rejects(&[&pushkey(1)]);
+    b.notify(&badge("app", &pushkey(1), 2)).await.assert_rejects(&[&pushkey(1)]);
     assert_eq!(apple.count(), 5);
 }
 
@@ -64,15 +50,9 @@ async fn a_pushkey_that_is_dead_at_one_replica_is_dead_at_all() {
 /// A pushkey's allowance is one for all replicas, and answers from memory cost nothing of it.
 pub(super) async fn the_rate_limit(url: &str) {
     let (a, b, apple) = pair(url, "delivery: {rate_limit: {per_minute: 1, burst: 2}}");
-    a.notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
-    b.notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
-    b.notify(&event("app", TOKEN, "$2"))
-        .await
-        .assert_rejects(&[]);
+    a.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[]);
+    b.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[]);
+    b.notify(&event("app", TOKEN, "$2")).await.assert_rejects(&[]);
     for gateway in [&a, &b] {
         let limited = gateway.notify(&event("app", TOKEN, "$3")).await;
         limited.assert_error(429, "M_LIMIT_EXCEEDED");
@@ -112,23 +92,17 @@ async fn a_badge_over_the_shared_rate_is_sent_when_it_allows() {
 #[tokio::test]
 async fn rejections_that_the_guard_withholds_are_believed_nowhere() {
     let redis = redis();
-    let (a, b, apple) = pair(
-        &redis.url(),
-        "delivery: {mass_rejection_guard: {min_pushes: 3, percent: 50}}",
-    );
+    let (a, b, apple) =
+        pair(&redis.url(), "delivery: {mass_rejection_guard: {min_pushes: 3, percent: 50}}");
     let body = |number: usize, id: &str| event("app", &pushkey(number), id);
     for number in 0..3 {
-        apple
-            .for_token(&token(number))
-            .answer(400, "DeviceTokenNotForTopic");
+        apple.for_token(&token(number)).answer(400, "DeviceTokenNotForTopic");
     }
     for number in 0..2 {
         let answer = a.notify(&body(number, "$1")).await;
         answer.assert_rejects(&[&pushkey(number)]);
     }
-    a.notify(&body(2, "$1"))
-        .await
-        .assert_error(502, "M_UNKNOWN");
+    a.notify(&body(2, "$1")).await.assert_error(502, "M_UNKNOWN");
     until("the other replicas are told", async || {
         let is_dead = |key: &String| key.ends_with(":dead");
         (!redis.keys().iter().any(is_dead)).then_some(())
@@ -144,16 +118,12 @@ async fn an_answer_does_not_prolong_what_it_tells() {
     let redis = redis();
     let (a, b, apple) = pair(&redis.url(), "");
     apple.for_token(TOKEN_HEX).answer(410, "Unregistered");
-    a.notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[TOKEN]);
+    a.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[TOKEN]);
     let dead = redis.keys().into_iter().find(|key| key.ends_with(":dead"));
     let dead = dead.expect("it is known");
     let (value, _) = redis.get(&dead).unwrap();
     redis.set(&dead, &value, Duration::from_secs(3000));
-    b.notify(&event("app", TOKEN, "$2"))
-        .await
-        .assert_rejects(&[TOKEN]);
+    b.notify(&event("app", TOKEN, "$2")).await.assert_rejects(&[TOKEN]);
     let (_, left) = redis.get(&dead).unwrap();
     assert!(left.unwrap() <= Duration::from_secs(3000));
 }

@@ -40,15 +40,9 @@ impl Server {
                 return None;
             }
         };
-        until("redis-server listens", async || {
-            TcpStream::connect(("127.0.0.1", port)).await.ok()
-        })
-        .await;
-        Some(Self {
-            process,
-            port,
-            _folder: folder,
-        })
+        until("redis-server listens", async || TcpStream::connect(("127.0.0.1", port)).await.ok())
+            .await;
+        Some(Self { process, port, _folder: folder })
     }
 }
 
@@ -66,13 +60,7 @@ async fn a_real_redis_answers_as_the_simulated_one_does() {
     };
     // A database for each scene.
     let mut databases = 0..;
-    let mut url = || {
-        format!(
-            "redis://127.0.0.1:{}/{}",
-            server.port,
-            databases.next().unwrap()
-        )
-    };
+    let mut url = || format!("redis://127.0.0.1:{}/{}", server.port, databases.next().unwrap());
     events::a_delivered_event(&url()).await;
     events::copies_at_once(&url()).await;
     events::a_copy_whose_first_fails(&url()).await;

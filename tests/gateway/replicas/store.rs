@@ -14,10 +14,7 @@ async fn every_key_ends_and_none_holds_a_pushkey() {
         .apns("com.example.app", &apple, &key, "")
         .start();
     apple.for_token(&token(1)).answer(410, "Unregistered");
-    gateway
-        .notify(&event("com.example.app", TOKEN, "$event"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("com.example.app", TOKEN, "$event")).await.assert_rejects(&[]);
     gateway
         .notify(&event("com.example.app", &pushkey(1), "$event"))
         .await
@@ -43,10 +40,7 @@ async fn every_key_ends_and_none_holds_a_pushkey() {
 
 #[tokio::test]
 async fn by_tls_and_with_a_password_from_a_file() {
-    let redis = Redis::start(Options {
-        password: Some("hunter2".to_owned()),
-        tls: true,
-    });
+    let redis = Redis::start(Options { password: Some("hunter2".to_owned()), tls: true });
     let (apple, key) = apns();
     let start = || {
         let setup = Setup::new()
@@ -63,14 +57,8 @@ async fn by_tls_and_with_a_password_from_a_file() {
 #[tokio::test]
 async fn a_reload_shares_on() {
     let redis = redis();
-    let (a, b, apple) = pair(
-        &redis.url(),
-        "delivery: {duplicates: {window_seconds: 100}}",
-    );
-    let yaml = a
-        .setup()
-        .yaml()
-        .replace("backend: redis", "backend: memory");
+    let (a, b, apple) = pair(&redis.url(), "delivery: {duplicates: {window_seconds: 100}}");
+    let yaml = a.setup().yaml().replace("backend: redis", "backend: memory");
     a.reload(&yaml.replace(": 100", ": 1000")).await.unwrap();
     let body = event("app", TOKEN, "$1");
     a.notify(&body).await.assert_rejects(&[]);

@@ -36,12 +36,7 @@ pub(super) struct Report {
 
 impl Device {
     pub(super) fn new(app_id: &'static str, number: usize, pushkey: String, token: String) -> Self {
-        Self {
-            app_id,
-            number,
-            pushkey,
-            token,
-        }
+        Self { app_id, number, pushkey, token }
     }
 
     /// Whether the provider will call it dead. The provider that panics calls nobody dead.

@@ -25,14 +25,7 @@ impl Shaky {
         let shaky = self.clone();
         Arc::new(move |metrics| {
             let common: Common = serde_json::from_value(json!({})).unwrap();
-            App::new(
-                app_id,
-                "shaky",
-                common,
-                shaky.clone(),
-                metrics.app(app_id, "shaky"),
-                0,
-            )
+            App::new(app_id, "shaky", common, shaky.clone(), metrics.app(app_id, "shaky"), 0)
         })
     }
 

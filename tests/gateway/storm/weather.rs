@@ -44,10 +44,7 @@ struct Seen {
 
 impl Weather {
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            seen: Mutex::default(),
-        }
+        Self { seed, seen: Mutex::default() }
     }
 
     /// Whether a connection ended without the answers it owed.
@@ -56,20 +53,13 @@ impl Weather {
     }
 
     pub(super) fn print(&self) {
-        println!(
-            "weather {}: {:?}",
-            self.seed,
-            self.seen.lock().unwrap().faults
-        );
+        println!("weather {}: {:?}", self.seed, self.seen.lock().unwrap().faults);
     }
 
     pub(super) fn answer(&self, request: &Received) -> Option<Answer> {
         let event_id = request.event_id.clone()?;
         let mut seen = self.seen.lock().unwrap();
-        let tries = seen
-            .tries
-            .entry((request.token.clone(), event_id.clone()))
-            .or_default();
+        let tries = seen.tries.entry((request.token.clone(), event_id.clone())).or_default();
         *tries += 1;
         let tries = *tries;
         let fault = (tries <= BAD_TRIES).then(|| self.fault(&request.token, &event_id, tries));

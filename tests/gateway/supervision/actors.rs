@@ -30,14 +30,7 @@ impl Frail {
         let frail = self.clone();
         Arc::new(move |metrics| {
             let common: Common = serde_json::from_value(keys.clone()).unwrap();
-            App::new(
-                "app",
-                "frail",
-                common,
-                frail.clone(),
-                metrics.app("app", "frail"),
-                0,
-            )
+            App::new("app", "frail", common, frail.clone(), metrics.app("app", "frail"), 0)
         })
     }
 
@@ -68,10 +61,7 @@ impl Blueprint for Frail {
     type Provider = Built;
 
     fn build(&self) -> Built {
-        Built {
-            state: self.0.clone(),
-            is_first: self.0.built.fetch_add(1, Ordering::SeqCst) == 0,
-        }
+        Built { state: self.0.clone(), is_first: self.0.built.fetch_add(1, Ordering::SeqCst) == 0 }
     }
 
     fn credentials(&self) -> Vec<Credential> {
@@ -127,15 +117,9 @@ async fn a_panic_harms_no_push_but_its_own() {
         push.await.unwrap().assert_rejects(&[]);
     }
     gateway.until_ready_is(200).await;
-    gateway
-        .notify(&event("app", "panics", "$1"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app", "panics", "$1")).await.assert_rejects(&[]);
     assert_eq!(gateway.count(&restarts("panic")).await, 1);
-    assert_eq!(
-        gateway.count("peregrine_circuit_open{app=\"app\"}").await,
-        0
-    );
+    assert_eq!(gateway.count("peregrine_circuit_open{app=\"app\"}").await, 0);
 }
 
 #[tokio::test]
@@ -175,10 +159,7 @@ async fn an_actor_whose_thread_stands_still_is_given_up_by_the_others() {
     pushes.extend((1..6).map(push));
     let wedged = "peregrine_pushes_total{app=\"app\",provider=\"frail\",outcome=\"transient\",\
                   reason=\"wedged\"}";
-    until("it is noticed", async || {
-        (gateway.count(wedged).await >= 1).then_some(())
-    })
-    .await;
+    until("it is noticed", async || (gateway.count(wedged).await >= 1).then_some(())).await;
     let not_ready = gateway.until_ready_is(503).await.json();
     assert_eq!(not_ready["reasons"][0]["app"], "app");
     frail.unblock();

@@ -43,16 +43,10 @@ async fn opens_after_failures_in_a_row_and_lets_single_probes_through() {
     assert!(matches!(shed.header("retry-after"), Some("1" | "2")));
     assert_eq!(apple.count(), 6, "not even asked");
     // Nobody else is concerned: no other app, no load balancer.
-    gateway
-        .notify(&event("other", "key", "$1"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("other", "key", "$1")).await.assert_rejects(&[]);
     assert_eq!(gateway.admin("/health/ready").await.status, 200);
 
-    until("it closes", async || {
-        (push(7).await.status == 200).then_some(())
-    })
-    .await;
+    until("it closes", async || (push(7).await.status == 200).then_some(())).await;
     assert_eq!(gateway.count(OPEN).await, 0);
     for number in 10..15 {
         push(number).await.assert_rejects(&[]);
@@ -110,10 +104,7 @@ async fn a_reload_keeps_it_open_for_an_app_that_stays_and_closes_it_for_one_that
     let push = async |number: usize| gateway.notify(&event("app", &pushkey(number), "$1")).await;
     let yaml = gateway.setup().yaml();
     // A single failure is enough from now on, and the rest is long.
-    let strict = yaml.replace(
-        "failures: 3, open_seconds: 2",
-        "failures: 1, open_seconds: 50",
-    );
+    let strict = yaml.replace("failures: 3, open_seconds: 2", "failures: 1, open_seconds: 50");
     gateway.reload(&strict).await.unwrap();
     apple.answer_next(unavailable());
     push(1).await.assert_error(502, "M_UNKNOWN");
@@ -129,8 +120,5 @@ async fn a_reload_keeps_it_open_for_an_app_that_stays_and_closes_it_for_one_that
     let moved = strict.replace(&apple.url(), &elsewhere.url());
     gateway.reload(&moved).await.unwrap();
     push(4).await.assert_rejects(&[]);
-    until("the old lane is gone", async || {
-        (gateway.count(OPEN).await == 0).then_some(())
-    })
-    .await;
+    until("the old lane is gone", async || (gateway.count(OPEN).await == 0).then_some(())).await;
 }

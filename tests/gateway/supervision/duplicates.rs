@@ -39,21 +39,12 @@ async fn a_repeat_is_answered_and_not_sent() {
     for _ in 0..3 {
         gateway.notify(&body).await.assert_rejects(&[]);
     }
-    gateway
-        .notify(&with(body, &json!({"prio": "low"})))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&with(body, &json!({"prio": "low"}))).await.assert_rejects(&[]);
     assert_eq!((apple.count(), apple.accepted()), (2, 1));
     assert_eq!(gateway.count(DUPLICATES).await, 3);
     // Another event, another device of the same app.
-    gateway
-        .notify(&event("app", TOKEN, "$2"))
-        .await
-        .assert_rejects(&[]);
-    gateway
-        .notify(&event("app", &super::pushkey(1), "$1"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app", TOKEN, "$2")).await.assert_rejects(&[]);
+    gateway.notify(&event("app", &super::pushkey(1), "$1")).await.assert_rejects(&[]);
     assert_eq!(apple.accepted(), 3);
 }
 
@@ -61,10 +52,7 @@ async fn a_repeat_is_answered_and_not_sent() {
 async fn what_was_dropped_is_not_taken_for_delivered() {
     let (gateway, puppet) = with_puppet();
     for _ in 0..2 {
-        gateway
-            .notify(&event("app", "dropped", "$1"))
-            .await
-            .assert_rejects(&[]);
+        gateway.notify(&event("app", "dropped", "$1")).await.assert_rejects(&[]);
     }
     assert_eq!(puppet.arrived(), 2);
 }
@@ -99,10 +87,7 @@ async fn a_copy_waits_for_what_comes_of_the_first() {
         answer.assert_error(502, "M_UNKNOWN");
     }
     apple.clear_script();
-    gateway
-        .notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[]);
     assert_eq!(apple.accepted(), 1);
 }
 
@@ -118,10 +103,7 @@ async fn copies_hear_of_a_success_too() {
     puppet.arrivals(1).await;
     let copy = gateway.begin(&body);
     copies_are_known(&gateway, 1).await;
-    assert!(
-        !copy.is_finished(),
-        "it needs no place in flight of its own"
-    );
+    assert!(!copy.is_finished(), "it needs no place in flight of its own");
     puppet.let_go();
     first.await.unwrap().assert_rejects(&[]);
     copy.await.unwrap().assert_rejects(&[]);
@@ -199,30 +181,18 @@ async fn answers_from_memory_cost_no_rate_and_need_no_closed_circuit() {
         .apns("app", &apple, &key, "")
         .start();
     let (known, dead) = (event("app", TOKEN, "$1"), super::pushkey(7));
-    apple
-        .for_token(&super::token(7))
-        .always(Answer::new(410, "Unregistered"));
+    apple.for_token(&super::token(7)).always(Answer::new(410, "Unregistered"));
     gateway.notify(&known).await.assert_rejects(&[]);
-    gateway
-        .notify(&event("app", &dead, "$1"))
-        .await
-        .assert_rejects(&[&dead]);
+    gateway.notify(&event("app", &dead, "$1")).await.assert_rejects(&[&dead]);
     apple.answer(503, "ServiceUnavailable");
-    let opens = gateway
-        .notify(&event("app", &super::pushkey(1), "$1"))
-        .await;
+    let opens = gateway.notify(&event("app", &super::pushkey(1), "$1")).await;
     opens.assert_error(502, "M_UNKNOWN");
 
     for _ in 0..5 {
         gateway.notify(&known).await.assert_rejects(&[]);
-        gateway
-            .notify(&event("app", &dead, "$2"))
-            .await
-            .assert_rejects(&[&dead]);
+        gateway.notify(&event("app", &dead, "$2")).await.assert_rejects(&[&dead]);
     }
-    let unknown = gateway
-        .notify(&event("app", &super::pushkey(2), "$1"))
-        .await;
+    let unknown = gateway.notify(&event("app", &super::pushkey(2), "$1")).await;
     unknown.assert_error(503, "M_UNKNOWN");
     let limited = gateway.notify(&event("app", TOKEN, "$2")).await;
     limited.assert_error(429, "M_LIMIT_EXCEEDED");
@@ -239,10 +209,7 @@ async fn memory_survives_a_reload_and_ends_with_its_window() {
     let body = event("app", TOKEN, "$1");
     gateway.notify(&body).await.assert_rejects(&[]);
     let yaml = gateway.setup().yaml();
-    gateway
-        .reload(&yaml.replace(": no", ": yes"))
-        .await
-        .unwrap();
+    gateway.reload(&yaml.replace(": no", ": yes")).await.unwrap();
     gateway.notify(&body).await.assert_rejects(&[]);
     assert_eq!(apple.count(), 1);
 
@@ -270,9 +237,5 @@ async fn at_capacity_the_oldest_are_forgotten() {
             gateway.notify(&body).await.assert_rejects(&[]);
         }
     }
-    assert!(
-        (EVENTS + 75..=2 * EVENTS).contains(&apple.count()),
-        "{}",
-        apple.count()
-    );
+    assert!((EVENTS + 75..=2 * EVENTS).contains(&apple.count()), "{}", apple.count());
 }

@@ -64,11 +64,7 @@ async fn a_share_below_the_limit_is_believed() {
         let answer = gateway.notify(&event("app", &pushkey(number), "$1")).await;
         let key = pushkey(number);
         let key: &str = &key;
-        answer.assert_rejects(if dead {
-            std::slice::from_ref(&key)
-        } else {
-            &[]
-        });
+        answer.assert_rejects(if dead { std::slice::from_ref(&key) } else { &[] });
     }
     assert_eq!(gateway.alarms("app", WITHHELD).await, 0);
 }

@@ -22,57 +22,37 @@ const LIMITED: &str = "peregrine_rate_limited_total{app=\"app\"}";
 #[tokio::test]
 async fn an_event_over_the_rate_waits_at_the_homeserver() {
     let (apple, key) = apns();
-    let gateway = Setup::new()
-        .section(SLOW)
-        .apns("app", &apple, &key, "")
-        .start();
-    gateway
-        .notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
+    let gateway = Setup::new().section(SLOW).apns("app", &apple, &key, "").start();
+    gateway.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[]);
     let limited = gateway.notify(&event("app", TOKEN, "$2")).await;
     limited.assert_error(429, "M_LIMIT_EXCEEDED");
     assert!(matches!(limited.header("retry-after"), Some("1" | "2")));
     let wait = limited.json()["retry_after_ms"].as_u64().unwrap();
     assert!((1..=2000).contains(&wait), "{wait}");
     // Another pushkey has an allowance of its own.
-    gateway
-        .notify(&event("app", &super::pushkey(1), "$2"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app", &super::pushkey(1), "$2")).await.assert_rejects(&[]);
     assert_eq!(gateway.count(LIMITED).await, 1);
 
     let repeat = async || gateway.notify(&event("app", TOKEN, "$2")).await;
-    until("the limit allows it", async || {
-        (repeat().await.status == 200).then_some(())
-    })
-    .await;
+    until("the limit allows it", async || (repeat().await.status == 200).then_some(())).await;
     assert_eq!((apple.accepted(), apple.doubled()), (3, 0));
 }
 
 #[tokio::test]
 async fn an_encrypted_event_is_an_event() {
     let (apple, key) = apns();
-    let gateway = Setup::new()
-        .section(SLOW)
-        .apns("app", &apple, &key, "")
-        .start();
+    let gateway = Setup::new().section(SLOW).apns("app", &apple, &key, "").start();
     let mut body = event("app", TOKEN, "");
     body["notification"]["ciphertext"] = json!("c2VjcmV0");
     gateway.notify(&body).await.assert_rejects(&[]);
-    gateway
-        .notify(&body)
-        .await
-        .assert_error(429, "M_LIMIT_EXCEEDED");
+    gateway.notify(&body).await.assert_error(429, "M_LIMIT_EXCEEDED");
 }
 
 #[tokio::test]
 async fn no_limit_is_no_limit_and_a_reload_sets_one() {
     let (apple, key) = apns();
-    let gateway = Setup::new()
-        .section("delivery: {rate_limit: null}")
-        .apns("app", &apple, &key, "")
-        .start();
+    let gateway =
+        Setup::new().section("delivery: {rate_limit: null}").apns("app", &apple, &key, "").start();
     for id in 0..70 {
         let body = event("app", TOKEN, &format!("${id}"));
         gateway.notify(&body).await.assert_rejects(&[]);
@@ -80,10 +60,7 @@ async fn no_limit_is_no_limit_and_a_reload_sets_one() {
     let yaml = gateway.setup().yaml();
     let limited = yaml.replace("null", "{per_minute: 1, burst: 1}");
     gateway.reload(&limited).await.unwrap();
-    gateway
-        .notify(&event("app", TOKEN, "$a"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app", TOKEN, "$a")).await.assert_rejects(&[]);
     let answer = gateway.notify(&event("app", TOKEN, "$b")).await;
     answer.assert_error(429, "M_LIMIT_EXCEEDED");
 }
@@ -91,20 +68,14 @@ async fn no_limit_is_no_limit_and_a_reload_sets_one() {
 /// Sends counts to one device in turn; each is answered with 200.
 async fn send_counts(gateway: &TestGateway, counts: &[u64]) {
     for &unread in counts {
-        gateway
-            .notify(&badge("app", TOKEN, unread))
-            .await
-            .assert_rejects(&[]);
+        gateway.notify(&badge("app", TOKEN, unread)).await.assert_rejects(&[]);
     }
 }
 
 #[tokio::test]
 async fn of_badges_over_the_rate_the_latest_is_sent_when_the_limit_allows() {
     let (apple, key) = apns();
-    let gateway = Setup::new()
-        .section(SLOW)
-        .apns("app", &apple, &key, "")
-        .start();
+    let gateway = Setup::new().section(SLOW).apns("app", &apple, &key, "").start();
     send_counts(&gateway, &[1, 2, 3, 4]).await;
     let badges = [apple.next().await, apple.next().await];
     let shown: Vec<&Value> = badges.iter().map(|it| &it.json["aps"]["badge"]).collect();
@@ -135,15 +106,9 @@ async fn an_event_with_newer_counts_makes_a_waiting_badge_stale() {
         .apns("app", &apple, &key, "")
         .start();
     send_counts(&gateway, &[0]).await;
-    gateway
-        .notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[]);
     assert!(gateway.drain().await);
-    assert_eq!(
-        (apple.count(), &apple.next().await.json["event_id"]),
-        (1, &json!("$1"))
-    );
+    assert_eq!((apple.count(), &apple.next().await.json["event_id"]), (1, &json!("$1")));
 }
 
 #[tokio::test]
@@ -154,36 +119,20 @@ async fn a_full_app_sheds_and_memory_answers_on() {
         .apns("app", &apple, &key, "inflight_request_limit: 1")
         .start();
     let dead = super::pushkey(1);
-    apple
-        .for_token(&super::token(1))
-        .always(Answer::new(410, "Unregistered"));
-    gateway
-        .notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
-    gateway
-        .notify(&event("app", &dead, "$1"))
-        .await
-        .assert_rejects(&[&dead]);
+    apple.for_token(&super::token(1)).always(Answer::new(410, "Unregistered"));
+    gateway.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[]);
+    gateway.notify(&event("app", &dead, "$1")).await.assert_rejects(&[&dead]);
     apple.for_token(TOKEN_HEX).always(Answer::stall());
     let first = gateway.begin(&event("app", TOKEN, "$2"));
     apple.wait_for(3).await;
 
-    let shed = gateway
-        .notify(&event("app", &super::pushkey(2), "$2"))
-        .await;
+    let shed = gateway.notify(&event("app", &super::pushkey(2), "$2")).await;
     shed.assert_error(503, "M_UNKNOWN");
     assert_eq!(shed.header("retry-after"), Some("1"));
     let shed = gateway.notify(&badge("app", &super::pushkey(2), 1)).await;
     shed.assert_error(503, "M_UNKNOWN");
-    gateway
-        .notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
-    gateway
-        .notify(&event("app", &dead, "$2"))
-        .await
-        .assert_rejects(&[&dead]);
+    gateway.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[]);
+    gateway.notify(&event("app", &dead, "$2")).await.assert_rejects(&[&dead]);
     let shed = "peregrine_shed_total{app=\"app\",cause=\"in_flight\"}";
     assert_eq!(gateway.count(shed).await, 2);
 

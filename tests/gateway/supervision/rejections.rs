@@ -12,10 +12,8 @@ const FROM_MEMORY: &str = "peregrine_rejections_answered_from_memory_total{app=\
 #[tokio::test]
 async fn answered_from_memory_until_the_client_registers_anew() {
     let (apple, key) = apns();
-    let gateway = Setup::new()
-        .apns("app", &apple, &key, "")
-        .apns("other", &apple, &key, "")
-        .start();
+    let gateway =
+        Setup::new().apns("app", &apple, &key, "").apns("other", &apple, &key, "").start();
     apple.for_token(TOKEN_HEX).answer(410, "Unregistered");
     for (id, ts, rejects, asked) in [
         ("$1", Some(100), true, 1),
@@ -31,10 +29,7 @@ async fn answered_from_memory_until_the_client_registers_anew() {
         assert_eq!(apple.count(), asked, "{id}");
     }
     assert_eq!(gateway.count(FROM_MEMORY).await, 3);
-    gateway
-        .notify(&event("other", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("other", TOKEN, "$1")).await.assert_rejects(&[]);
 }
 
 #[tokio::test]
@@ -44,27 +39,16 @@ async fn what_a_badge_only_push_learns_is_told_with_the_next_event() {
         .section("delivery: {badge_coalesce_ms: 1}")
         .apns("app", &apple, &key, "")
         .start();
-    apple
-        .for_token(TOKEN_HEX)
-        .always(Answer::new(410, "Unregistered"));
-    gateway
-        .notify(&badge("app", TOKEN, 1))
-        .await
-        .assert_rejects(&[]);
+    apple.for_token(TOKEN_HEX).always(Answer::new(410, "Unregistered"));
+    gateway.notify(&badge("app", TOKEN, 1)).await.assert_rejects(&[]);
     apple.wait_for(1).await;
     until("the answer is known", async || {
         let rejected = "peregrine_pushes_total{app=\"app\",provider=\"apns\",outcome=\"rejected\"";
         (gateway.count(rejected).await == 1).then_some(())
     })
     .await;
-    gateway
-        .notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[TOKEN]);
-    gateway
-        .notify(&badge("app", TOKEN, 2))
-        .await
-        .assert_rejects(&[TOKEN]);
+    gateway.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[TOKEN]);
+    gateway.notify(&badge("app", TOKEN, 2)).await.assert_rejects(&[TOKEN]);
     assert_eq!(apple.count(), 1);
 }
 
@@ -76,12 +60,8 @@ async fn what_a_failed_request_learns_is_told_with_its_repeat() {
         .apns("app", &apple, &key, "")
         .start();
     let other = super::pushkey(1);
-    apple
-        .for_token(TOKEN_HEX)
-        .always(Answer::new(410, "Unregistered"));
-    apple
-        .for_token(&super::token(1))
-        .answer(500, "InternalServerError");
+    apple.for_token(TOKEN_HEX).always(Answer::new(410, "Unregistered"));
+    apple.for_token(&super::token(1)).answer(500, "InternalServerError");
     let body = event_to(&[("app", TOKEN), ("app", &other)], "$1");
     gateway.notify(&body).await.assert_error(502, "M_UNKNOWN");
     gateway.notify(&body).await.assert_rejects(&[TOKEN]);
@@ -96,19 +76,10 @@ async fn memory_survives_a_reload_and_ends_with_its_window() {
         .apns("app", &apple, &key, "sound_from_tweaks: no")
         .start();
     apple.for_token(TOKEN_HEX).answer(410, "Unregistered");
-    gateway
-        .notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[TOKEN]);
+    gateway.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[TOKEN]);
     let yaml = gateway.setup().yaml();
-    gateway
-        .reload(&yaml.replace(": no", ": yes"))
-        .await
-        .unwrap();
-    gateway
-        .notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[TOKEN]);
+    gateway.reload(&yaml.replace(": no", ": yes")).await.unwrap();
+    gateway.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[TOKEN]);
     assert_eq!(apple.count(), 1);
 
     gateway.reload(&yaml.replace("3600", "1")).await.unwrap();
@@ -146,16 +117,11 @@ async fn at_capacity_the_oldest_are_asked_again() {
 #[tokio::test]
 async fn app_ids_that_nobody_knows_are_not_remembered() {
     let puppet = Puppet::new();
-    let gateway = Setup::new()
-        .app("app.one", "type: log")
-        .own(puppet.app("other", json!({}), false))
-        .start();
+    let gateway =
+        Setup::new().app("app.one", "type: log").own(puppet.app("other", json!({}), false)).start();
     let body = event("app.two", "key", "$1");
     gateway.notify(&body).await.assert_rejects(&["key"]);
     let yaml = gateway.setup().yaml();
-    gateway
-        .reload(&yaml.replace("app.one", "app.*"))
-        .await
-        .unwrap();
+    gateway.reload(&yaml.replace("app.one", "app.*")).await.unwrap();
     gateway.notify(&body).await.assert_rejects(&[]);
 }

@@ -38,10 +38,7 @@ async fn the_providers_own_time_comes_first() {
         .fcm("app", &fcm, "")
         .start();
     fcm.answer_next(Answer::new(503, "UNAVAILABLE").retry_after(1));
-    gateway
-        .notify(&event("app", "a:key", "$1"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app", "a:key", "$1")).await.assert_rejects(&[]);
     let attempts = fcm.received();
     assert_eq!(attempts.len(), 2);
     assert!(attempts[1].at - attempts[0].at >= Duration::from_secs(1));
@@ -68,15 +65,11 @@ async fn what_the_provider_did_not_look_at_is_repeated_free() {
         .section("  circuit_breaker: {failures: 1, open_seconds: 60}")
         .apns("app", &apple, &key, "")
         .start();
-    for (id, fault) in [
-        ("$refused", Answer::reset(Reason::REFUSED_STREAM)),
-        ("$goaway", Answer::goaway()),
-    ] {
+    for (id, fault) in
+        [("$refused", Answer::reset(Reason::REFUSED_STREAM)), ("$goaway", Answer::goaway())]
+    {
         apple.answer_next(fault);
-        gateway
-            .notify(&event("app", TOKEN, id))
-            .await
-            .assert_rejects(&[]);
+        gateway.notify(&event("app", TOKEN, id)).await.assert_rejects(&[]);
     }
     assert_eq!((apple.count(), apple.accepted()), (4, 2));
     // What it may have looked at is not.
@@ -97,10 +90,7 @@ async fn the_deadline_comes_first() {
     let answer = gateway.notify(&event("app", TOKEN, "$1")).await;
     answer.assert_error(504, "M_UNKNOWN");
     assert_eq!(apple.count(), 1);
-    gateway
-        .notify(&event("app", TOKEN, "$1"))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&event("app", TOKEN, "$1")).await.assert_rejects(&[]);
 }
 
 #[tokio::test]

@@ -6,20 +6,14 @@ use crate::helpers::{Setup, TOKEN, apns, badge, event, fcm, until};
 
 #[tokio::test]
 async fn badges_that_wait_are_sent_before_the_end() {
-    for delivery in [
-        "{badge_coalesce_ms: 3600000}",
-        "{rate_limit: {per_minute: 1, burst: 1}}",
-    ] {
+    for delivery in ["{badge_coalesce_ms: 3600000}", "{rate_limit: {per_minute: 1, burst: 1}}"] {
         let (apple, key) = apns();
         let gateway = Setup::new()
             .section(&format!("delivery: {delivery}"))
             .apns("app", &apple, &key, "")
             .start();
         for unread in [1, 2, 3] {
-            gateway
-                .notify(&badge("app", TOKEN, unread))
-                .await
-                .assert_rejects(&[]);
+            gateway.notify(&badge("app", TOKEN, unread)).await.assert_rejects(&[]);
         }
         let before = apple.count();
         assert!(gateway.drain().await, "{delivery}");
@@ -67,21 +61,12 @@ async fn pushes_of_an_app_that_a_reload_took_away_are_waited_for() {
     let push = gateway.begin(&event("app", TOKEN, "$1"));
     apple.wait_for(1).await;
     // This one finds no app any more when its time has come.
-    gateway
-        .notify(&badge("app", &super::pushkey(1), 1))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&badge("app", &super::pushkey(1), 1)).await.assert_rejects(&[]);
     let yaml = gateway.setup().yaml();
     let (without, _) = yaml.split_once("  'app':").unwrap();
     let other = yaml.split_once("  'other':").unwrap().1;
-    gateway
-        .reload(&format!("{without}  'other':{other}"))
-        .await
-        .unwrap();
-    gateway
-        .notify(&event("app", TOKEN, "$2"))
-        .await
-        .assert_rejects(&[TOKEN]);
+    gateway.reload(&format!("{without}  'other':{other}")).await.unwrap();
+    gateway.notify(&event("app", TOKEN, "$2")).await.assert_rejects(&[TOKEN]);
 
     let drain = async { assert!(gateway.drain().await) };
     let settle = async {

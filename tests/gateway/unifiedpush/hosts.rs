@@ -62,14 +62,10 @@ async fn a_dead_push_server_opens_no_circuit() {
     let delivery = "delivery: {retry: {max_attempts: 1}, circuit_breaker: {failures: 2}}";
     let gateway = setup("").section(delivery).start();
     for _ in 0..5 {
-        let answer = gateway
-            .notify(&push(&dead.endpoint(), "$e", &Value::Null))
-            .await;
+        let answer = gateway.notify(&push(&dead.endpoint(), "$e", &Value::Null)).await;
         answer.assert_error(502, "M_UNKNOWN");
     }
-    let answer = gateway
-        .notify(&push(&good.endpoint(), "$e", &Value::Null))
-        .await;
+    let answer = gateway.notify(&push(&good.endpoint(), "$e", &Value::Null)).await;
     answer.assert_rejects(&[]);
     assert_eq!(good.accepted(), 1);
 }

@@ -22,11 +22,7 @@ fn rows() -> Vec<(Vec<Answer>, usize, Hears)> {
         (vec![Answer::html(404)], 1, Rejected),
         (vec![status(410)], 1, Rejected),
         // This push is lost, its pusher is not to blame.
-        (
-            vec![status(302).header("location", "/elsewhere")],
-            1,
-            Settled,
-        ),
+        (vec![status(302).header("location", "/elsewhere")], 1, Settled),
         (vec![status(400)], 1, Settled),
         (vec![status(401)], 1, Settled),
         (vec![status(403)], 1, Settled),
@@ -65,9 +61,5 @@ async fn every_answer_settles_or_fails() {
         assert_eq!(made, count, "{name}");
     }
     assert_eq!(server.refused(), 0);
-    assert_eq!(
-        gateway.all_alarms().await,
-        0,
-        "no stranger can alarm anyone"
-    );
+    assert_eq!(gateway.all_alarms().await, 0, "no stranger can alarm anyone");
 }

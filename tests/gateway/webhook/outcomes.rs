@@ -18,12 +18,7 @@ fn rows() -> Vec<(Vec<Answer>, usize, Hears, &'static str)> {
         (vec![status(404)], 1, Rejected, ""),
         (vec![status(410)], 1, Rejected, ""),
         // The operator's mistakes.
-        (
-            vec![status(302).header("location", "/")],
-            1,
-            Failed,
-            "redirect",
-        ),
+        (vec![status(302).header("location", "/")], 1, Failed, "redirect"),
         (vec![status(401)], 1, Failed, "unauthorized"),
         (vec![status(403)], 1, Failed, "unauthorized"),
         (vec![status(405)], 1, Failed, "method_not_allowed"),
@@ -35,12 +30,7 @@ fn rows() -> Vec<(Vec<Answer>, usize, Hears, &'static str)> {
         // What passes.
         (vec![status(408)], 2, Settled, ""),
         (vec![status(425)], 2, Settled, ""),
-        (
-            vec![status(429), status(503).retry_after(0)],
-            3,
-            Settled,
-            "",
-        ),
+        (vec![status(429), status(503).retry_after(0)], 3, Settled, ""),
         (vec![status(500), status(502), status(504)], 4, Settled, ""),
         (vec![status(503), status(410)], 2, Rejected, ""),
         // What does not pass in time.

@@ -43,10 +43,7 @@ pub(crate) fn inside(port: u16) -> Vec<String> {
         "ftp://localhost",
         "gopher://localhost",
     ];
-    hosts
-        .iter()
-        .map(|host| format!("{host}:{port}/push/x"))
-        .collect()
+    hosts.iter().map(|host| format!("{host}:{port}/push/x")).collect()
 }
 
 /// Sends one event to an endpoint and asserts that it is dropped unsent, its pusher kept.
@@ -95,10 +92,7 @@ async fn only_allowed_hosts_are_reached() {
         assert_dropped(&gateway, &service, &format!("https://{host}:{port}/push/x")).await;
     }
     let to = service.subscribe();
-    gateway
-        .notify(&push(&to, "$e", &Value::Null))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&push(&to, "$e", &Value::Null)).await.assert_rejects(&[]);
     assert_eq!(service.accepted(), 1);
 }
 
@@ -113,10 +107,7 @@ async fn private_addresses_and_http_can_be_allowed() {
         format!("https://localhost:{port}"),
     ] {
         let to = service.subscribe_at(&origin);
-        gateway
-            .notify(&push(&to, "$e", &Value::Null))
-            .await
-            .assert_rejects(&[]);
+        gateway.notify(&push(&to, "$e", &Value::Null)).await.assert_rejects(&[]);
         let push = service.next().await;
         assert_eq!((push.token.as_str(), push.status), (to.token(), Some(201)));
     }
@@ -125,29 +116,21 @@ async fn private_addresses_and_http_can_be_allowed() {
 
 #[tokio::test]
 async fn redirects_lead_nowhere() {
-    let (service, other) = (
-        WebPush::start(&Options::default()),
-        WebPush::start(&Options::default()),
-    );
+    let (service, other) =
+        (WebPush::start(&Options::default()), WebPush::start(&Options::default()));
     let gateway = Setup::new().webpush(APP, PRIVATE).start();
     let elsewhere = other.subscribe().endpoint;
     for status in [301, 302, 303, 307, 308] {
         service.answer_next(Answer::status(status).header("location", &elsewhere));
         let to = service.subscribe();
-        gateway
-            .notify(&push(&to, "$e", &Value::Null))
-            .await
-            .assert_rejects(&[]);
+        gateway.notify(&push(&to, "$e", &Value::Null)).await.assert_rejects(&[]);
     }
     assert_eq!((service.count(), other.connections_opened()), (5, 0));
 }
 
 #[tokio::test]
 async fn a_dead_host_starves_nobody() {
-    let (dead, good) = (
-        WebPush::start(&Options::default()),
-        WebPush::start(&Options::default()),
-    );
+    let (dead, good) = (WebPush::start(&Options::default()), WebPush::start(&Options::default()));
     dead.always(Answer::stall());
     let gateway = Setup::new().webpush(APP, PRIVATE).start();
     let to_the_dead = join_all((0..60).map(|_| {
@@ -159,10 +142,7 @@ async fn a_dead_host_starves_nobody() {
         dead.wait_for(10).await;
         for _ in 0..60 {
             let to = good.subscribe();
-            gateway
-                .notify(&push(&to, "$e", &Value::Null))
-                .await
-                .assert_rejects(&[]);
+            gateway.notify(&push(&to, "$e", &Value::Null)).await.assert_rejects(&[]);
         }
     };
     tokio::select! {
@@ -181,10 +161,7 @@ async fn a_host_that_fails_opens_no_circuit() {
     let nowhere = format!("https://{}/push/x", closed.local_addr().unwrap());
     drop(closed);
     let delivery = EAGER.replace("1000000", "3");
-    let gateway = Setup::new()
-        .section(&delivery)
-        .webpush(APP, PRIVATE)
-        .start();
+    let gateway = Setup::new().section(&delivery).webpush(APP, PRIVATE).start();
     for _ in 0..10 {
         let to = good.subscribe();
         let data = json!({ "endpoint": nowhere });
@@ -192,8 +169,5 @@ async fn a_host_that_fails_opens_no_circuit() {
         answer.assert_error(502, "M_UNKNOWN");
     }
     let to = good.subscribe();
-    gateway
-        .notify(&push(&to, "$e", &Value::Null))
-        .await
-        .assert_rejects(&[]);
+    gateway.notify(&push(&to, "$e", &Value::Null)).await.assert_rejects(&[]);
 }

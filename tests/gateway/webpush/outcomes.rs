@@ -32,54 +32,29 @@ fn rows() -> Vec<Row> {
         // The operator's mistakes. Another token would have to wait for an hour.
         (vec![new(401, "109")], 1, Failed, "vapid_refused"),
         (vec![new(403, "BadJwtToken")], 1, Failed, "vapid_refused"),
-        (
-            vec![new(403, "BadVapidPublicKey")],
-            1,
-            Failed,
-            "vapid_refused",
-        ),
+        (vec![new(403, "BadVapidPublicKey")], 1, Failed, "vapid_refused"),
         // This message's fault.
         (vec![new(400, "110")], 1, Settled, "bad_request"),
         (vec![new(400, "BadTtl")], 1, Settled, "bad_request"),
         (vec![status(405)], 1, Settled, "method_not_allowed"),
         (vec![status(418)], 1, Settled, "other"),
-        (
-            vec![status(307).header("location", "/elsewhere")],
-            1,
-            Settled,
-            "redirect",
-        ),
+        (vec![status(307).header("location", "/elsewhere")], 1, Settled, "redirect"),
         // Without its topic it goes through.
         (vec![new(400, "113")], 2, Settled, ""),
         (vec![new(400, "BadWebPushTopic")], 2, Settled, ""),
-        (
-            vec![new(400, "113"), new(400, "113")],
-            2,
-            Settled,
-            "bad_topic",
-        ),
+        (vec![new(400, "113"), new(400, "113")], 2, Settled, "bad_topic"),
         // Smaller it goes through, or not at all.
         (vec![new(413, "104")], 2, Settled, ""),
         (vec![new(413, "104"), new(413, "104")], 2, Settled, ""),
         (vec![new(413, "104"), new(400, "113")], 3, Settled, ""),
         // What passes.
         (vec![status(406)], 2, Settled, ""),
-        (
-            vec![status(429), status(503).retry_after(0)],
-            3,
-            Settled,
-            "",
-        ),
+        (vec![status(429), status(503).retry_after(0)], 3, Settled, ""),
         (vec![status(500), status(502), status(504)], 4, Settled, ""),
         (vec![Answer::html(503); 4], 4, Failed, ""),
         (vec![status(429).retry_after(60)], 1, Failed, ""),
         (vec![status(406).retry_after(60)], 1, Failed, ""),
-        (
-            vec![status(503).retry_after("Fri, 31 Dec 9999 23:59:59 GMT")],
-            1,
-            Failed,
-            "",
-        ),
+        (vec![status(503).retry_after("Fri, 31 Dec 9999 23:59:59 GMT")], 1, Failed, ""),
     ]
 }
 

@@ -40,12 +40,7 @@ impl Devices {
             Kind::Apns => (("", "AAA="), 40),
             _ => (("dRNW8JkQTXCFZ2uPmlDdyl:APA91b", ""), 128),
         };
-        Self::Numbered {
-            around,
-            digits,
-            first,
-            count,
-        }
+        Self::Numbered { around, digits, first, count }
     }
 
     /// Returns how many there are.

@@ -40,10 +40,7 @@ impl Bodies {
             .flat_map(|body| addressees.iter().map(move |to| Template::new(body, to)))
             .collect();
         let devices = addressees.iter().map(|to| to.devices.count()).min();
-        Self {
-            templates,
-            devices: devices.unwrap_or_default().max(1),
-        }
+        Self { templates, devices: devices.unwrap_or_default().max(1) }
     }
 
     /// Writes one kind of event for every addressee.
@@ -83,10 +80,7 @@ impl Bodies {
     pub(crate) fn badges(&self, notifications: u64) -> u64 {
         let count = self.templates.len() as u64;
         let without = |templates: &[Template]| {
-            templates
-                .iter()
-                .filter(|template| !template.is_event())
-                .count() as u64
+            templates.iter().filter(|template| !template.is_event()).count() as u64
         };
         let rest = usize::try_from(notifications % count).unwrap_or_default();
         notifications / count * without(&self.templates) + without(&self.templates[..rest])

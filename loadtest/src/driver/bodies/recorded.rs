@@ -81,13 +81,7 @@ fn notification(file: &Path) -> io::Result<Recorded> {
     if let Some(data) = body["notification"]["devices"][0]["data"].as_object_mut() {
         // The recorded device's own address, and what would drop pushes without an event or let one
         // push take another's place.
-        for key in [
-            "endpoint",
-            "auth",
-            "p256dh",
-            "events_only",
-            "only_last_per_room",
-        ] {
+        for key in ["endpoint", "auth", "p256dh", "events_only", "only_last_per_room"] {
             data.remove(key);
         }
     }

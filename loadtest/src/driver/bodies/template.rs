@@ -56,12 +56,7 @@ impl Template {
         let device = &mut notification["devices"][0];
         device["app_id"] = json!(to.app_id);
         let (first_device, registered) = match &to.devices {
-            Devices::Numbered {
-                around: (before, after),
-                digits,
-                first,
-                ..
-            } => {
+            Devices::Numbered { around: (before, after), digits, first, .. } => {
                 let number = "D".repeat(*digits);
                 device["pushkey"] = json!(format!("{before}{number}{after}"));
                 (*first, None)
@@ -95,9 +90,7 @@ impl Template {
         let all = self.registered.as_ref();
         let own = all.map(|all| &all[usize::try_from(device).unwrap_or_default()]);
         let pushkey = own.map_or("", |it| &it.pushkey);
-        let endpoint = own
-            .and_then(|it| it.endpoint.as_deref())
-            .unwrap_or_default();
+        let endpoint = own.and_then(|it| it.endpoint.as_deref()).unwrap_or_default();
         let auth = own.and_then(|it| it.auth.as_deref()).unwrap_or_default();
         for (filling, place) in &self.holes {
             let hole = &mut request[place.clone()];

@@ -95,12 +95,7 @@ impl Desk {
         let number = self.shared.next_number.fetch_add(1, Ordering::Relaxed);
         let within = number < self.shared.end_number;
         within.then(|| Job {
-            number: self
-                .shared
-                .again
-                .get(index(number))
-                .copied()
-                .unwrap_or(number),
+            number: self.shared.again.get(index(number)).copied().unwrap_or(number),
             due: Instant::now(),
         })
     }
@@ -163,10 +158,7 @@ impl Desk {
                 pusher.later.push_back(job);
                 return;
             }
-            let new = Pusher {
-                wait: first_wait,
-                later: VecDeque::new(),
-            };
+            let new = Pusher { wait: first_wait, later: VecDeque::new() };
             pushers.insert(pusher, new);
         }
         self.make_ready(job);
@@ -213,9 +205,7 @@ impl Desk {
             let at = now + pusher.wait;
             pusher.wait = LONGEST_WAIT.min(2 * pusher.wait);
             self.shared.repeated.fetch_add(1, Ordering::Relaxed);
-            self.repeats
-                .borrow_mut()
-                .push(Reverse((at, job.number, job.due)));
+            self.repeats.borrow_mut().push(Reverse((at, job.number, job.due)));
             return;
         }
         pusher.wait = self.shared.plan.repeats().unwrap_or_default();
@@ -234,10 +224,7 @@ impl Desk {
     pub(super) fn note_lateness(&self, due: Instant, sent: Instant) {
         if let Plan::Paced { .. } = self.shared.plan {
             let late = micros(sent.saturating_duration_since(due));
-            self.shared
-                .tally(self.thread)
-                .lateness
-                .saturating_record(late);
+            self.shared.tally(self.thread).lateness.saturating_record(late);
         }
     }
 }

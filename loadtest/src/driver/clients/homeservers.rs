@@ -26,9 +26,7 @@ pub(super) fn play(
     numbers: &[usize],
     ready: mpsc::Sender<()>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
         let desk = Rc::new(Desk::new(Arc::clone(shared), thread));
@@ -89,10 +87,7 @@ struct Clock {
 
 impl Clock {
     fn start(shared: &Arc<Shared>) -> io::Result<Self> {
-        let clock = Self {
-            ticked: Arc::default(),
-            stop: Arc::default(),
-        };
+        let clock = Self { ticked: Arc::default(), stop: Arc::default() };
         if shared.plan.is_closed() {
             return Ok(clock);
         }
@@ -110,9 +105,7 @@ impl Clock {
                 ticked.notify_one();
             }
         };
-        thread::Builder::new()
-            .name("client clock".to_owned())
-            .spawn(run)?;
+        thread::Builder::new().name("client clock".to_owned()).spawn(run)?;
         Ok(clock)
     }
 }

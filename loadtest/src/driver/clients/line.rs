@@ -38,10 +38,7 @@ impl Line {
         }
         let stream = socket.connect(gateway).await?;
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            answer: Vec::with_capacity(1024),
-        })
+        Ok(Self { stream, answer: Vec::with_capacity(1024) })
     }
 
     /// Whether the gateway has closed it meanwhile, as it does with one that says nothing for long.
@@ -97,18 +94,12 @@ mod tests {
     #[test]
     fn answers() {
         let answer = |status: &str, body: &str| {
-            format!(
-                "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            )
+            format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
         };
         for (text, expected) in [
             (answer("200 OK", r#"{"rejected":[]}"#), Answer::Settled),
             (answer("200 OK", r#"{"rejected":["k"]}"#), Answer::Rejected),
-            (
-                answer("503 Service Unavailable", "{}"),
-                Answer::Refused(503),
-            ),
+            (answer("503 Service Unavailable", "{}"), Answer::Refused(503)),
         ] {
             assert_eq!(whole(text.as_bytes()).unwrap(), Some(expected));
             for end in [0, 5, text.len() - 1] {

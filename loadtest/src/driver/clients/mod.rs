@@ -165,9 +165,7 @@ impl Load {
             stop: AtomicBool::new(false),
             repeated: AtomicU64::new(0),
             failures: Mutex::default(),
-            tallies: (0..threads)
-                .map(|_| Mutex::new(Tally::new(order.groups)))
-                .collect(),
+            tallies: (0..threads).map(|_| Mutex::new(Tally::new(order.groups))).collect(),
         });
         let (ready, started) = mpsc::channel();
         let mut handles = Vec::new();
@@ -182,10 +180,7 @@ impl Load {
         drop(ready);
         // Ends when every thread has its connections, or has failed.
         while started.recv().is_ok() {}
-        let load = Self {
-            shared,
-            threads: handles,
-        };
+        let load = Self { shared, threads: handles };
         if load.threads.iter().any(JoinHandle::is_finished) && end_number == u64::MAX {
             load.finish()?;
             return Err(io::Error::other("the clients ended before the load began"));

@@ -98,10 +98,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn new(groups: usize) -> Self {
-        Self {
-            groups: vec![Counts::default(); groups],
-            lateness: histogram(),
-        }
+        Self { groups: vec![Counts::default(); groups], lateness: histogram() }
     }
 
     /// Adds what others saw.

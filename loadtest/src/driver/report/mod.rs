@@ -125,10 +125,7 @@ impl Run {
                 rejected: phases().map(|phase| phase.rejected).sum(),
                 failed: phases().flat_map(|phase| phase.failed.values()).sum(),
                 refused: rig.peers().map(|peer| peer.refused() as u64).sum(),
-                connections: rig
-                    .peers()
-                    .map(|peer| peer.connections_opened() as u64)
-                    .sum(),
+                connections: rig.peers().map(|peer| peer.connections_opened() as u64).sum(),
             },
             timeline,
         })
@@ -138,34 +135,19 @@ impl Run {
 impl Findings {
     /// Adds a figure.
     pub(crate) fn figure(&mut self, name: &str, value: String, note: &str) {
-        self.figures.push(Figure {
-            name: name.to_owned(),
-            value,
-            note: note.to_owned(),
-        });
+        self.figures.push(Figure { name: name.to_owned(), value, note: note.to_owned() });
     }
 
     /// Adds a run, and every promise it did not keep.
     pub(crate) fn keep(&mut self, run: Run, doubles: Doubles) {
-        let Counted {
-            delivered,
-            badges,
-            lost,
-            doubled,
-            rejected,
-            refused,
-            ..
-        } = run.truth;
+        let Counted { delivered, badges, lost, doubled, rejected, refused, .. } = run.truth;
         let mut promise = |broken: bool, what: String| {
             if broken {
                 self.broken.push(format!("{}: {what}", run.name));
             }
         };
         promise(delivered + badges == 0, "nothing was delivered".to_owned());
-        promise(
-            lost > 0,
-            format!("{lost} events were answered with 200 and never arrived"),
-        );
+        promise(lost > 0, format!("{lost} events were answered with 200 and never arrived"));
         promise(
             doubled > 0 && doubles == Doubles::Never,
             format!("{doubled} events arrived twice, and no connection broke"),
@@ -174,10 +156,7 @@ impl Findings {
             rejected > 0,
             format!("{rejected} pushkeys were rejected that no provider had rejected"),
         );
-        promise(
-            refused > 0,
-            format!("{refused} requests broke a provider's rules"),
-        );
+        promise(refused > 0, format!("{refused} requests broke a provider's rules"));
         self.runs.push(run);
     }
 }
@@ -213,13 +192,7 @@ impl Report {
             truth.refused += run.truth.refused;
             truth.connections += run.truth.connections;
         }
-        Self {
-            scenario,
-            commit: commit.to_owned(),
-            machine,
-            findings,
-            truth,
-        }
+        Self { scenario, commit: commit.to_owned(), machine, findings, truth }
     }
 
     /// Returns whether every promise was kept.

@@ -14,18 +14,8 @@ pub(super) fn text(report: &Report) -> String {
 }
 
 fn write(report: &Report, out: &mut String) -> std::fmt::Result {
-    let Report {
-        scenario,
-        commit,
-        machine,
-        findings,
-        truth,
-    } = report;
-    line(
-        out,
-        "scenario",
-        &format!("{scenario}: {}", findings.question),
-    )?;
+    let Report { scenario, commit, machine, findings, truth } = report;
+    line(out, "scenario", &format!("{scenario}: {}", findings.question))?;
     line(out, "commit", commit)?;
     let on = format!(
         "{} × {}, {} MiB, {}, load {:.1} before",
@@ -37,11 +27,8 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     }
     writeln!(out)?;
     for figure in &findings.figures {
-        let note = if figure.note.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", figure.note)
-        };
+        let note =
+            if figure.note.is_empty() { String::new() } else { format!(" ({})", figure.note) };
         line(out, &figure.name, &format!("{}{note}", figure.value))?;
     }
     for given in findings.tables.iter().chain(&phases(&findings.runs)) {
@@ -50,15 +37,9 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     }
     if let Some(advice) = &findings.advice {
         writeln!(out, "\nwrite into the configuration:\n")?;
-        advice
-            .yaml
-            .lines()
-            .try_for_each(|line| writeln!(out, "    {line}"))?;
+        advice.yaml.lines().try_for_each(|line| writeln!(out, "    {line}"))?;
         writeln!(out)?;
-        advice
-            .reasons
-            .iter()
-            .try_for_each(|reason| writeln!(out, "  - {reason}"))?;
+        advice.reasons.iter().try_for_each(|reason| writeln!(out, "  - {reason}"))?;
     }
     writeln!(out)?;
     let mut text = format!(
@@ -74,10 +55,7 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     );
     if truth.badges_sent > 0 {
         let (badges, sent) = (truth.badges, truth.badges_sent);
-        write!(
-            text,
-            "; besides events, {badges} of {sent} badge updates arrived"
-        )?;
+        write!(text, "; besides events, {badges} of {sent} badge updates arrived")?;
     }
     line(out, "truth", &text)?;
     for broken in &findings.broken {
@@ -99,9 +77,8 @@ fn phases(runs: &[Run]) -> Option<Table> {
 
 fn table_of_phases(run: &Run) -> Table {
     let groups = &run.timeline.groups;
-    let mut head: Vec<String> = ["phase", "s", "pushes/s", "failed", "refused p99 ms"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut head: Vec<String> =
+        ["phase", "s", "pushes/s", "failed", "refused p99 ms"].map(str::to_owned).to_vec();
     head.extend(groups.iter().map(|group| match group.as_str() {
         "all" => "p50 / p99 ms".to_owned(),
         group => format!("p50 / p99 ms, {group}"),

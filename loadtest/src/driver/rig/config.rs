@@ -27,10 +27,7 @@ impl Pool {
         if self.actors.is_some() || self.connections.is_some() {
             let word = |count: Option<usize>| count.map_or("auto".to_owned(), |it| it.to_string());
             let (actors, connections) = (word(self.actors), word(self.connections));
-            let _ = writeln!(
-                keys,
-                "pool: {{actors: {actors}, connections: {connections}}}"
-            );
+            let _ = writeln!(keys, "pool: {{actors: {actors}, connections: {connections}}}");
         }
         keys
     }

@@ -54,8 +54,7 @@ impl Rig {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         let rejected = load.take().total().rejected;
-        self.next_number
-            .store(load.next_number(), Ordering::Relaxed);
+        self.next_number.store(load.next_number(), Ordering::Relaxed);
         load.finish()?;
         Ok(rejected)
     }
@@ -70,16 +69,8 @@ fn gone(count: u64, busy: &[Addressee]) -> Option<Bodies> {
             let Devices::Numbered { around, digits, .. } = to.devices else {
                 return None;
             };
-            let devices = Devices::Numbered {
-                around,
-                digits,
-                first: FIRST_GONE,
-                count: each,
-            };
-            Some(Addressee {
-                devices,
-                ..to.clone()
-            })
+            let devices = Devices::Numbered { around, digits, first: FIRST_GONE, count: each };
+            Some(Addressee { devices, ..to.clone() })
         })
         .collect();
     Some(Bodies::new(Payload::Ids, &addressees?))

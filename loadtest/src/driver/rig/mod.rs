@@ -142,11 +142,8 @@ impl Rig {
         let config = config::yaml(setup, &apps);
         let file = folder.path().join("config.yaml");
         fs::write(&file, &config)?;
-        let gateway = Gateway::start(
-            &options.gateway,
-            &file,
-            &log_file(&options.out, &setup.name)?,
-        )?;
+        let gateway =
+            Gateway::start(&options.gateway, &file, &log_file(&options.out, &setup.name)?)?;
         let busy: Vec<Addressee> = apps
             .iter()
             .filter(|app| app.number < setup.busy_apps)
@@ -220,8 +217,7 @@ impl Rig {
     /// Returns an error if the clients could not do their work.
     pub(crate) fn end(&self, load: Load) -> io::Result<Vec<u64>> {
         load.stop();
-        self.next_number
-            .fetch_max(load.next_number(), Ordering::Relaxed);
+        self.next_number.fetch_max(load.next_number(), Ordering::Relaxed);
         load.finish()
     }
 

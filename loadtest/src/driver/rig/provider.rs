@@ -47,12 +47,7 @@ impl Provider {
         };
         peer.recording(Recording::Totals);
         peer.ledger(ledger);
-        Ok(Self {
-            kind,
-            peer,
-            keys: format!("type: {}\n{keys}", kind.name()),
-            devices,
-        })
+        Ok(Self { kind, peer, keys: format!("type: {}\n{keys}", kind.name()), devices })
     }
 }
 
@@ -111,11 +106,7 @@ fn webpush(folder: &Path) -> io::Result<(Peer, String, Devices)> {
 
 fn unifiedpush() -> (Peer, String, Devices) {
     let peer = UnifiedPush::start();
-    let phone = |_| Registered {
-        pushkey: peer.endpoint().url,
-        endpoint: None,
-        auth: None,
-    };
+    let phone = |_| Registered { pushkey: peer.endpoint().url, endpoint: None, auth: None };
     let phones = Devices::Registered((0..REGISTERED).map(phone).collect());
     let keys = "allow_private_addresses: true\n".to_owned();
     ((*peer).clone(), keys, phones)

@@ -46,10 +46,8 @@ pub(super) fn compare(
         rigs.push(Rig::start(options, &candidate.setup)?);
     }
     let whole = length * u32::try_from(options.rounds * candidates.len()).unwrap_or(u32::MAX);
-    let mut watches: Vec<Watch<'_>> = rigs
-        .iter()
-        .map(|rig| Watch::new(rig, progress, whole))
-        .collect();
+    let mut watches: Vec<Watch<'_>> =
+        rigs.iter().map(|rig| Watch::new(rig, progress, whole)).collect();
     let mut phases: Vec<Vec<Phase>> = vec![Vec::new(); candidates.len()];
     for round in 1..=options.rounds {
         for (at, candidate) in candidates.iter().enumerate() {
@@ -57,11 +55,7 @@ pub(super) fn compare(
             let watch = &mut watches[at];
             let load = rigs[at].load(candidate.plan, candidate.connections)?;
             // Later rounds only wake what is warm.
-            let warmup = if round == 1 {
-                options.warmup()
-            } else {
-                options.warmup() / 4
-            };
+            let warmup = if round == 1 { options.warmup() } else { options.warmup() / 4 };
             watch.phase(&load, "warm-up", warmup, false);
             let measured = watch.phase(&load, &format!("round {round}"), length, true);
             watch.settle(load, "the rest", PATIENCE)?;

@@ -21,10 +21,7 @@ const PACED_CONNECTIONS: usize = 512;
 
 /// Runs the scenario.
 pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings> {
-    let setup = Setup {
-        name: "latency".to_owned(),
-        ..Setup::new(options, options.provider)
-    };
+    let setup = Setup { name: "latency".to_owned(), ..Setup::new(options, options.provider) };
     let mut rig = Rig::start(options, &setup)?;
     let length = options.seconds_or(SECONDS);
     let mut findings = Findings::default();
@@ -39,25 +36,13 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         options.warmup,
     ));
     findings.method.extend(steady::around(&setup));
-    steady::figures(
-        &mut findings,
-        &rig.groups,
-        &measured,
-        "from when it was due to its answer",
-    );
+    steady::figures(&mut findings, &rig.groups, &measured, "from when it was due to its answer");
     let reached = ratio(measured.pushes_per_second, rate) * 100.0;
-    findings.figure(
-        "of the rate",
-        format!("{reached:.1} %"),
-        "that was delivered in time",
-    );
+    findings.figure("of the rate", format!("{reached:.1} %"), "that was delivered in time");
     let late = measured.lateness;
     findings.figure(
         "driver's lateness",
-        format!(
-            "p50 {:.2} ms, p99 {:.2} ms, max {:.1} ms",
-            late.p50, late.p99, late.max
-        ),
+        format!("p50 {:.2} ms, p99 {:.2} ms, max {:.1} ms", late.p50, late.p99, late.max),
         "in the latency above, though not the gateway's doing",
     );
     findings.figure(
@@ -65,10 +50,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         format!("{:.1} % of the time", measured.gateway_waiting * 100.0),
         "the gateway was ready and others had the cores: so many pushes waited with it",
     );
-    findings.keep(
-        Run::close("latency", &mut rig, paced.timeline)?,
-        Doubles::Never,
-    );
+    findings.keep(Run::close("latency", &mut rig, paced.timeline)?, Doubles::Never);
     Ok(findings)
 }
 
@@ -103,12 +85,7 @@ pub(super) fn paced(
     watch.phase(&load, "warm-up", options.warmup(), false);
     let measured = watch.phase(&load, name, length, true);
     watch.settle(load, "the rest", PATIENCE)?;
-    Ok(Paced {
-        rate,
-        connections,
-        measured,
-        timeline: watch.end(),
-    })
+    Ok(Paced { rate, connections, measured, timeline: watch.end() })
 }
 
 /// Measures the capacity, and returns half of it.

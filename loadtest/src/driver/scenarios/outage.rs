@@ -87,14 +87,8 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     let (rest, _) = watch.settle(load, "the rest", patience)?;
 
     let mut findings = Findings::default();
-    findings
-        .method
-        .extend(method(options, &setup, pushers, rate, length));
-    others(
-        &mut findings,
-        &calm,
-        &[&stalled, &throttled, &dead, &first, &returned],
-    );
+    findings.method.extend(method(options, &setup, pushers, rate, length));
+    others(&mut findings, &calm, &[&stalled, &throttled, &dead, &first, &returned]);
     findings.figure(
         "first delivery",
         format!("{:.1} s after the provider's return", first.to - first.from),
@@ -107,10 +101,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     );
     findings.figure("repeats", repeated_until.to_string(), "by homeservers");
     let memory = [&calm, &stalled, &throttled, &dead, &returned];
-    let memory = memory
-        .map(|phase| phase.resident_mib)
-        .into_iter()
-        .fold(0.0, f64::max);
+    let memory = memory.map(|phase| phase.resident_mib).into_iter().fold(0.0, f64::max);
     findings.figure(
         "memory",
         format!("{:.0} MiB calm, {memory:.0} at most", calm.resident_mib),
@@ -125,9 +116,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     );
     let missing = run.truth.sent.saturating_sub(run.truth.delivered);
     if missing > 0 {
-        findings
-            .broken
-            .push(format!("{missing} events never arrived, repeats and all"));
+        findings.broken.push(format!("{missing} events never arrived, repeats and all"));
     }
     findings.keep(run, Doubles::Possible);
     Ok(findings)

@@ -41,10 +41,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     let setup = Setup {
         name: "overload".to_owned(),
         latency: options.latency_or(LATENCY),
-        pool: Pool {
-            inflight_limit: Some(limit),
-            ..Setup::new(options, options.provider).pool
-        },
+        pool: Pool { inflight_limit: Some(limit), ..Setup::new(options, options.provider).pool },
         ..Setup::new(options, options.provider)
     };
     let connections = options.connections.unwrap_or(CONNECTIONS);
@@ -106,46 +103,30 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
 }
 
 fn figures(findings: &mut Findings, full: &Phase, over: &Phase, recovery: &Phase, after: &Phase) {
-    findings.figure(
-        "capacity",
-        format!("{:.0} pushes a second", full.pushes_per_second),
-        "",
-    );
+    findings.figure("capacity", format!("{:.0} pushes a second", full.pushes_per_second), "");
     let answered = over.settled + over.failed.values().sum::<u64>();
     let rate = ratio(float(answered), over.to - over.from);
     findings.figure(
         "offered",
-        format!(
-            "{rate:.0} a second: {:.1} times",
-            ratio(rate, full.pushes_per_second)
-        ),
+        format!("{rate:.0} a second: {:.1} times", ratio(rate, full.pushes_per_second)),
         "as many as were answered while it lasted",
     );
     let goodput = ratio(over.pushes_per_second, full.pushes_per_second) * 100.0;
     findings.figure(
         "goodput",
-        format!(
-            "{:.0} a second: {goodput:.0} % of capacity",
-            over.pushes_per_second
-        ),
+        format!("{:.0} a second: {goodput:.0} % of capacity", over.pushes_per_second),
         "delivered during the overload",
     );
     let shed = over.failed.get("503").copied().unwrap_or_default();
     findings.figure(
         "503",
-        format!(
-            "{:.1} % of the answers",
-            ratio(float(shed), float(answered)) * 100.0
-        ),
+        format!("{:.1} % of the answers", ratio(float(shed), float(answered)) * 100.0),
         "",
     );
     let refusal = over.refusal;
     findings.figure(
         "a refusal takes",
-        format!(
-            "p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
-            refusal.p50, refusal.p99, refusal.max
-        ),
+        format!("p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms", refusal.p50, refusal.p99, refusal.max),
         "from request to answer",
     );
     let memory = format!(
@@ -159,9 +140,7 @@ fn figures(findings: &mut Findings, full: &Phase, over: &Phase, recovery: &Phase
         format!("{lasted:.1} s"),
         "until nothing is refused and p99 is within twice that at capacity",
     );
-    let driver = format!(
-        "clients {:.2} cores, providers {:.2}",
-        over.client_cores, over.peer_cores
-    );
+    let driver =
+        format!("clients {:.2} cores, providers {:.2}", over.client_cores, over.peer_cores);
     findings.figure("driver's CPU", driver, "during the overload");
 }

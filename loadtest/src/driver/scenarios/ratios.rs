@@ -34,50 +34,21 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         apps: 1,
         ..Setup::new(options, options.provider)
     };
-    let entries = if options.entries == 0 {
-        ENTRIES
-    } else {
-        options.entries
-    };
+    let entries = if options.entries == 0 { ENTRIES } else { options.entries };
     let apps = options.apps.unwrap_or(APPS);
     let connections = options.connections.unwrap_or(FEW);
     let many = connections * MANY / FEW;
-    let named = |name: String| Setup {
-        name,
-        ..base.clone()
-    };
+    let named = |name: String| Setup { name, ..base.clone() };
     let mut candidates = vec![
         (base.clone(), connections),
-        (
-            Setup {
-                workers: 2,
-                ..named("2 workers".to_owned())
-            },
-            connections,
-        ),
+        (Setup { workers: 2, ..named("2 workers".to_owned()) }, connections),
         (named(format!("{many} in flight")), many),
-        (
-            Setup {
-                entries,
-                ..named(format!("{entries} entries"))
-            },
-            connections,
-        ),
-        (
-            Setup {
-                apps,
-                ..named(format!("{apps} apps"))
-            },
-            connections,
-        ),
+        (Setup { entries, ..named(format!("{entries} entries")) }, connections),
+        (Setup { apps, ..named(format!("{apps} apps")) }, connections),
     ];
     let candidates: Vec<Candidate> = candidates
         .drain(..)
-        .map(|(setup, connections)| Candidate {
-            setup,
-            plan: Plan::Closed,
-            connections,
-        })
+        .map(|(setup, connections)| Candidate { setup, plan: Plan::Closed, connections })
         .collect();
     let length = options.seconds_or(SECONDS);
     let mut findings = Findings::default();
@@ -96,11 +67,7 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     let first = &results[0];
     for result in &results[1..] {
         let times = ratio(result.cpu_micros, first.cpu_micros);
-        findings.figure(
-            &result.name,
-            format!("{times:.2} × the CPU of the base"),
-            "",
-        );
+        findings.figure(&result.name, format!("{times:.2} × the CPU of the base"), "");
     }
     findings.tables.push(table("medians", &results, None));
     Ok(findings)
@@ -121,9 +88,7 @@ pub(super) fn table(title: &str, results: &[Result], best: Option<usize>) -> Tab
             format!("{:.0}", result.resident_mib),
         ]
     };
-    let head = [
-        "setting", "pushes/s", "µs/push", "ratio", "p50 ms", "p99 ms", "failed %", "MiB",
-    ];
+    let head = ["setting", "pushes/s", "µs/push", "ratio", "p50 ms", "p99 ms", "failed %", "MiB"];
     Table {
         title: title.to_owned(),
         head: head.map(str::to_owned).to_vec(),

@@ -18,10 +18,7 @@ const SECONDS: f64 = 3.0;
 
 /// Runs the scenario.
 pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings> {
-    let most = options
-        .workers
-        .unwrap_or_else(|| Machine::look().cores)
-        .max(1);
+    let most = options.workers.unwrap_or_else(|| Machine::look().cores).max(1);
     let base = Setup::new(options, options.provider);
     let candidate = |workers: usize| {
         // A provider's thread takes about as much CPU as half a worker.
@@ -59,20 +56,12 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     let (first, last) = (&results[0], &results[results.len() - 1]);
     findings.figure(
         "throughput",
-        format!(
-            "{:.2} times with {}",
-            ratio(last.per_second, first.per_second),
-            last.name
-        ),
+        format!("{:.2} times with {}", ratio(last.per_second, first.per_second), last.name),
         "of that with 1",
     );
     findings.figure(
         "CPU per push",
-        format!(
-            "{:.2} times with {}",
-            ratio(last.cpu_micros, first.cpu_micros),
-            last.name
-        ),
+        format!("{:.2} times with {}", ratio(last.cpu_micros, first.cpu_micros), last.name),
         "of that with 1",
     );
     findings.tables.push(table("medians", &results, None));

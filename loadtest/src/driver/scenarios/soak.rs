@@ -22,10 +22,7 @@ const SHORTEST_TO_TELL: f64 = 300.0;
 pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings> {
     let minutes = options.minutes.unwrap_or(MINUTES);
     let length = Duration::try_from_secs_f64(minutes * 60.0).map_err(io::Error::other)?;
-    let setup = Setup {
-        name: "soak".to_owned(),
-        ..Setup::new(options, options.provider)
-    };
+    let setup = Setup { name: "soak".to_owned(), ..Setup::new(options, options.provider) };
     let mut rig = Rig::start(options, &setup)?;
     let mut findings = Findings::default();
     let paced = paced(options, progress, &rig, "soak", length, &mut findings)?;
@@ -35,23 +32,11 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
          connections; latency counts from when each was due"
     ));
     findings.method.extend(steady::around(&setup));
-    steady::figures(
-        &mut findings,
-        &rig.groups,
-        &measured,
-        "from when it was due to its answer",
-    );
-    let samples: Vec<&Sample> = paced
-        .timeline
-        .samples
-        .iter()
-        .filter(|it| it.at > measured.from)
-        .collect();
+    steady::figures(&mut findings, &rig.groups, &measured, "from when it was due to its answer");
+    let samples: Vec<&Sample> =
+        paced.timeline.samples.iter().filter(|it| it.at > measured.from).collect();
     growth(&mut findings, &samples, seconds(length));
-    findings.keep(
-        Run::close("soak", &mut rig, paced.timeline)?,
-        Doubles::Never,
-    );
+    findings.keep(Run::close("soak", &mut rig, paced.timeline)?, Doubles::Never);
     Ok(findings)
 }
 
@@ -66,13 +51,7 @@ fn growth(findings: &mut Findings, samples: &[&Sample], lasted: f64) {
     let late = &samples[samples.len() - quarter..];
     let memory = [early, late].map(|part| of(part, |it| it.resident_mib));
     let p99 = [early, late].map(|part| {
-        of(part, |it| {
-            it.latency
-                .iter()
-                .flatten()
-                .map(|it| it.p99)
-                .fold(0.0, f64::max)
-        })
+        of(part, |it| it.latency.iter().flatten().map(|it| it.p99).fold(0.0, f64::max))
     });
     let cpu = [early, late].map(|part| of(part, |it| ratio(it.gateway_cores * 1e6, it.settled)));
     let grown = memory[1] - memory[0];
@@ -84,10 +63,7 @@ fn growth(findings: &mut Findings, samples: &[&Sample], lasted: f64) {
     };
     findings.figure(
         "memory",
-        format!(
-            "{:.1} MiB in the second quarter, {:.1} in the last{pace}",
-            memory[0], memory[1]
-        ),
+        format!("{:.1} MiB in the second quarter, {:.1} in the last{pace}", memory[0], memory[1]),
         "tables grow until their window or capacity is reached",
     );
     let from_to =

@@ -80,12 +80,7 @@ fn full_load(options: &Options, progress: &Progress, setup: &Setup) -> io::Resul
         options.warmup,
     ));
     findings.method.extend(around(setup));
-    figures(
-        &mut findings,
-        &rig.groups,
-        &measured,
-        "from request to answer",
-    );
+    figures(&mut findings, &rig.groups, &measured, "from request to answer");
     let run = Run::close(&setup.name, &mut rig, timeline)?;
     findings.keep(run, Doubles::Never);
     Ok(findings)
@@ -126,11 +121,7 @@ pub(super) fn around(setup: &Setup) -> Vec<String> {
 /// Adds the figures of a phase.
 pub(super) fn figures(findings: &mut Findings, groups: &[String], phase: &Phase, since: &str) {
     let answered = phase.settled + phase.failed.values().sum::<u64>();
-    findings.figure(
-        "pushes per second",
-        format!("{:.0}", phase.pushes_per_second),
-        "",
-    );
+    findings.figure("pushes per second", format!("{:.0}", phase.pushes_per_second), "");
     let cpu = format!("{:.1} µs", phase.cpu_micros_per_push);
     findings.figure("CPU per push", cpu, "the gateway's process, user + system");
     let per_cpu = ratio(1e6, phase.cpu_micros_per_push);
@@ -147,11 +138,7 @@ pub(super) fn figures(findings: &mut Findings, groups: &[String], phase: &Phase,
         findings.figure(&name, text, since);
     }
     let memory = format!("{:.1} MiB", phase.resident_mib);
-    findings.figure(
-        "resident memory",
-        memory,
-        "the gateway's most while measured",
-    );
+    findings.figure("resident memory", memory, "the gateway's most while measured");
     let lasted = phase.to - phase.from;
     let per_push = |cores: f64| ratio(cores * lasted * 1e6, float(answered));
     let driver = format!(

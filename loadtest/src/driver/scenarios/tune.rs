@@ -69,16 +69,10 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
         options,
         progress,
         connections,
-        best: Setup {
-            latency,
-            ..Setup::new(options, options.provider)
-        },
+        best: Setup { latency, ..Setup::new(options, options.provider) },
         per_second: 0.0,
         findings: Findings::default(),
-        advice: Advice {
-            yaml: String::new(),
-            reasons: Vec::new(),
-        },
+        advice: Advice { yaml: String::new(), reasons: Vec::new() },
     };
     tuning.workers(most_workers)?;
     tuning.pool_connections()?;
@@ -110,10 +104,7 @@ impl Tuning<'_> {
     fn pool_connections(&mut self) -> io::Result<()> {
         let setups = POOL_CONNECTIONS.map(|connections| Setup {
             name: format!("connections: {connections}"),
-            pool: Pool {
-                connections: Some(connections),
-                ..self.best.pool
-            },
+            pool: Pool { connections: Some(connections), ..self.best.pool },
             ..self.best.clone()
         });
         let (results, at) = self.sweep("pool.connections", Plan::Closed, setups.to_vec())?;
@@ -135,10 +126,7 @@ impl Tuning<'_> {
         // `auto`, which is one for each worker, comes first: it wins unless another is better.
         let setups = (1..=workers).rev().map(|actors| Setup {
             name: format!("actors: {actors}"),
-            pool: Pool {
-                actors: (actors < workers).then_some(actors),
-                ..self.best.pool
-            },
+            pool: Pool { actors: (actors < workers).then_some(actors), ..self.best.pool },
             ..self.best.clone()
         });
         let (results, at) = self.sweep("pool.actors", Plan::Closed, setups.collect())?;
@@ -158,10 +146,8 @@ impl Tuning<'_> {
         let rate = self.per_second * BUSY;
         let in_flight = whole(rate * seconds(self.best.latency)).max(LEAST_LIMIT);
         let limits = TIMES_IN_FLIGHT.map(|times| times * in_flight);
-        let with = |limit: u64| Pool {
-            inflight_limit: usize::try_from(limit).ok(),
-            ..self.best.pool
-        };
+        let with =
+            |limit: u64| Pool { inflight_limit: usize::try_from(limit).ok(), ..self.best.pool };
         let setups = limits.map(|limit| Setup {
             name: format!("inflight_request_limit: {limit}"),
             pool: with(limit),
@@ -187,11 +173,7 @@ impl Tuning<'_> {
         setups: Vec<Setup>,
     ) -> io::Result<(Vec<Result>, usize)> {
         let connections = self.connections;
-        let candidate = |setup| Candidate {
-            setup,
-            plan,
-            connections,
-        };
+        let candidate = |setup| Candidate { setup, plan, connections };
         let candidates: Vec<Candidate> = setups.into_iter().map(candidate).collect();
         let results = compare(
             self.options,
@@ -210,20 +192,9 @@ impl Tuning<'_> {
     }
 
     fn end(self, cores: usize) -> Findings {
-        let Self {
-            options,
-            connections,
-            best,
-            mut findings,
-            mut advice,
-            ..
-        } = self;
+        let Self { options, connections, best, mut findings, mut advice, .. } = self;
         let auto = best.workers == cores;
-        let workers = if auto {
-            "auto".to_owned()
-        } else {
-            best.workers.to_string()
-        };
+        let workers = if auto { "auto".to_owned() } else { best.workers.to_string() };
         let keys = best.pool.yaml().trim_end().replace('\n', "\n    ");
         advice.yaml = format!(
             "runtime: {{workers: {workers}}}\napps:\n  # each app of this provider\n  your.app.id:\n    {keys}\n"
@@ -252,11 +223,7 @@ fn most_per_second(results: &[Result]) -> f64 {
 }
 
 /// Returns a number of pushes, without its fraction.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a number of pushes"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of pushes")]
 fn whole(pushes: f64) -> u64 {
     pushes as u64
 }

@@ -41,10 +41,7 @@ struct Current {
 
 impl Provider {
     pub(super) fn new(certificate: Option<Vec<String>>) -> Self {
-        Self {
-            certificate,
-            ..Self::default()
-        }
+        Self { certificate, ..Self::default() }
     }
 
     pub(super) fn has_certificate(&self) -> bool {
@@ -85,10 +82,7 @@ impl Issuers {
             team_id: key.team_id,
             topics: key.topics,
         };
-        Self {
-            issuers: keys.into_iter().map(issuer).collect(),
-            tokens: Mutex::default(),
-        }
+        Self { issuers: keys.into_iter().map(issuer).collect(), tokens: Mutex::default() }
     }
 
     fn tokens(&self) -> std::sync::MutexGuard<'_, Tokens> {
@@ -112,26 +106,17 @@ impl Issuers {
         headers: &HeaderMap,
     ) -> Result<Topics<'a>, Refusal> {
         let Some(header) = headers.get("authorization") else {
-            let topics = provider
-                .certificate
-                .as_ref()
-                .ok_or((403, "MissingProviderToken"))?;
+            let topics = provider.certificate.as_ref().ok_or((403, "MissingProviderToken"))?;
             // "Required for certificates with several topics"; else the subject's is meant.
             let default = (topics.len() == 1).then(|| topics[0].as_str());
-            return Ok(Topics {
-                bundle_ids: topics,
-                default,
-            });
+            return Ok(Topics { bundle_ids: topics, default });
         };
         let known = self.check(provider, header.as_bytes());
         if let Err(refusal @ (_, "ExpiredProviderToken" | "TooManyProviderTokenUpdates")) = known {
             // "That connection is then of no use": clients must open another.
             provider.wedged = Some(refusal);
         }
-        Ok(Topics {
-            bundle_ids: &self.issuers[known?].topics,
-            default: None,
-        })
+        Ok(Topics { bundle_ids: &self.issuers[known?].topics, default: None })
     }
 
     /// Checks a token against the connection's; returns its key's index.
@@ -162,11 +147,7 @@ impl Issuers {
                 return Err((429, "TooManyProviderTokenUpdates"));
             }
         }
-        provider.current = Some(Current {
-            header: header.to_vec(),
-            key,
-            issued_at,
-        });
+        provider.current = Some(Current { header: header.to_vec(), key, issued_at });
         Ok(key)
     }
 

@@ -43,11 +43,7 @@ const MAX_VOIP_PAYLOAD: usize = 5120;
 
 /// Checks method, path and device token.
 pub(super) fn request(request: &Request<Bytes>) -> Result<(), Refusal> {
-    let token = request
-        .uri()
-        .path()
-        .strip_prefix(PATH)
-        .ok_or((404, "BadPath"))?;
+    let token = request.uri().path().strip_prefix(PATH).ok_or((404, "BadPath"))?;
     if request.method() != Method::POST {
         return Err((405, "MethodNotAllowed"));
     }
@@ -57,9 +53,7 @@ pub(super) fn request(request: &Request<Bytes>) -> Result<(), Refusal> {
     if token.contains('/') || request.uri().query().is_some() {
         return Err((404, "BadPath"));
     }
-    let hex = token
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let hex = token.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if !hex || token.len() % 2 == 1 {
         return Err((400, "BadDeviceToken"));
     }
@@ -82,9 +76,7 @@ pub(super) fn headers(headers: &HeaderMap, topics: &Topics<'_>) -> Result<(), Re
     // A header that is not text is none of the values allowed for it.
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
 
-    let topic = text("apns-topic")
-        .or(topics.default)
-        .ok_or((400, "MissingTopic"))?;
+    let topic = text("apns-topic").or(topics.default).ok_or((400, "MissingTopic"))?;
     let well_formed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     if topic.is_empty() || !topic.bytes().all(well_formed) {
         return Err((400, "BadTopic"));
@@ -105,10 +97,7 @@ pub(super) fn headers(headers: &HeaderMap, topics: &Topics<'_>) -> Result<(), Re
     if text("apns-expiration").is_some_and(|seconds| !is_number(seconds)) {
         return Err((400, "BadExpirationDate"));
     }
-    if headers
-        .get("apns-collapse-id")
-        .is_some_and(|id| id.len() > MAX_COLLAPSE_ID)
-    {
+    if headers.get("apns-collapse-id").is_some_and(|id| id.len() > MAX_COLLAPSE_ID) {
         return Err((400, "BadCollapseId"));
     }
     if text("apns-id").is_some_and(|id| !is_canonical_uuid(id)) {
@@ -137,10 +126,7 @@ fn is_canonical_uuid(text: &str) -> bool {
 
 /// Checks the body: a JSON object that has something in it and is not too long.
 pub(super) fn body(request: &Request<Bytes>) -> Result<(), Refusal> {
-    let voip = request
-        .headers()
-        .get("apns-push-type")
-        .is_some_and(|kind| kind == "voip");
+    let voip = request.headers().get("apns-push-type").is_some_and(|kind| kind == "voip");
     if request.body().len() > if voip { MAX_VOIP_PAYLOAD } else { MAX_PAYLOAD } {
         return Err((413, "PayloadTooLarge"));
     }
@@ -164,10 +150,7 @@ impl<'de> serde::de::Visitor<'de> for Members {
 
     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<usize, A::Error> {
         let mut members = 0;
-        while map
-            .next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?
-            .is_some()
-        {
+        while map.next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?.is_some() {
             members += 1;
         }
         Ok(members)

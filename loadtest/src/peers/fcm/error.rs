@@ -10,14 +10,7 @@ use crate::peers::Answer;
 #[must_use]
 pub fn violation(field: &str, description: &str) -> Answer {
     let message = "Request contains an invalid argument.";
-    error(
-        400,
-        message,
-        &json!([
-            fcm_error("INVALID_ARGUMENT"),
-            bad_request(field, description)
-        ]),
-    )
+    error(400, message, &json!([fcm_error("INVALID_ARGUMENT"), bad_request(field, description)]))
 }
 
 /// Makes the error of a push that FCM handed to APNs in vain.
@@ -40,18 +33,13 @@ pub fn apns_error(status: u16, reason: &str) -> Answer {
 pub fn error(status: u16, message: &str, details: &Value) -> Answer {
     let answer = Answer::status(status);
     let body = error_body(answer.status, message, details);
-    answer
-        .header("content-type", "application/json; charset=UTF-8")
-        .body(body)
+    answer.header("content-type", "application/json; charset=UTF-8").body(body)
 }
 
 pub(super) fn error_body(status: StatusCode, message: &str, details: &Value) -> Bytes {
     let code = status.as_u16();
     let mut error = json!({"code": code, "message": message, "status": canonical(status)});
-    if details
-        .as_array()
-        .is_some_and(|details| !details.is_empty())
-    {
+    if details.as_array().is_some_and(|details| !details.is_empty()) {
         error["details"] = details.clone();
     }
     json!({"error": error}).to_string().into()

@@ -34,10 +34,7 @@ pub(super) fn body(body: &Result<Value, serde_json::Error>) -> Option<Answer> {
     let body = match body {
         Ok(body) => body,
         Err(cause) => {
-            return Some(front_end(
-                "",
-                &format!("Invalid JSON payload received. {cause}"),
-            ));
+            return Some(front_end("", &format!("Invalid JSON payload received. {cause}")));
         }
     };
     // Most bodies are valid, and telling only that is quicker.
@@ -47,9 +44,7 @@ pub(super) fn body(body: &Result<Value, serde_json::Error>) -> Option<Answer> {
         return Some(of_schema(body, &violation));
     }
     let message = &body["message"];
-    reserved_key(message)
-        .or_else(|| ttl(message))
-        .or_else(|| too_large(message))
+    reserved_key(message).or_else(|| ttl(message)).or_else(|| too_large(message))
 }
 
 fn reserved_key(message: &Value) -> Option<Answer> {
@@ -65,22 +60,14 @@ fn reserved_key(message: &Value) -> Option<Answer> {
 }
 
 fn ttl(message: &Value) -> Option<Answer> {
-    let seconds: f64 = message["android"]["ttl"]
-        .as_str()?
-        .strip_suffix('s')?
-        .parse()
-        .ok()?;
+    let seconds: f64 = message["android"]["ttl"].as_str()?.strip_suffix('s')?.parse().ok()?;
     let text = "Invalid ttl: it must be from 0s to 2419200s.";
     (!(0.0..=MAX_TTL).contains(&seconds)).then(|| fcm("message.android.ttl", text))
 }
 
 fn too_large(message: &Value) -> Option<Answer> {
     let one_device = message["token"].is_string() || message["fid"].is_string();
-    let limit = if one_device {
-        MAX_PAYLOAD
-    } else {
-        MAX_TOPIC_PAYLOAD
-    };
+    let limit = if one_device { MAX_PAYLOAD } else { MAX_TOPIC_PAYLOAD };
     // Recorded without any detail.
     let text = "Request contains an invalid argument.";
     (payload_size(message) > limit)
@@ -106,11 +93,7 @@ fn is_reserved(key: &str) -> bool {
 fn payload_size(message: &Value) -> usize {
     let android = &message["android"];
     // Android's own data and notification take the place of the common ones.
-    let data = if android["data"].is_object() {
-        &android["data"]
-    } else {
-        &message["data"]
-    };
+    let data = if android["data"].is_object() { &android["data"] } else { &message["data"] };
     [data, &message["notification"], &android["notification"]]
         .into_iter()
         .flat_map(members)
@@ -120,10 +103,7 @@ fn payload_size(message: &Value) -> usize {
 
 /// Makes FCM's own error about a field.
 fn fcm(field: &str, description: &str) -> Answer {
-    let details = json!([
-        bad_request(field, description),
-        fcm_error("INVALID_ARGUMENT")
-    ]);
+    let details = json!([bad_request(field, description), fcm_error("INVALID_ARGUMENT")]);
     error(400, description, &details).reason(description)
 }
 
@@ -138,16 +118,9 @@ fn of_schema(body: &Value, violation: &ValidationError<'_>) -> Answer {
     match violation.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let name = unexpected.first().map_or("", String::as_str);
-            let place = if field.is_empty() {
-                String::new()
-            } else {
-                format!(" at '{field}'")
-            };
+            let place = if field.is_empty() { String::new() } else { format!(" at '{field}'") };
             let text = "Invalid JSON payload received. Unknown name";
-            front_end(
-                &field,
-                &format!("{text} \"{name}\"{place}: Cannot find field."),
-            )
+            front_end(&field, &format!("{text} \"{name}\"{place}: Cannot find field."))
         }
         ValidationErrorKind::OneOfNotValid { .. } => {
             fcm(&field, "Recipient of the message is not set.")
@@ -165,10 +138,7 @@ fn of_schema(body: &Value, violation: &ValidationError<'_>) -> Answer {
                 TypeKind::Single(JsonType::Number) => "TYPE_FLOAT",
                 _ => "TYPE_MESSAGE",
             };
-            front_end(
-                &field,
-                &format!("Invalid value at '{field}' ({kind}), {value}"),
-            )
+            front_end(&field, &format!("Invalid value at '{field}' ({kind}), {value}"))
         }
         ValidationErrorKind::Required { .. } => fcm("message", "The message is not set."),
         _ => front_end(&field, &format!("Invalid value at '{field}', {value}")),
@@ -183,10 +153,7 @@ fn field(body: &Value, pointer: &str) -> String {
         let token = token.replace("~1", "/").replace("~0", "~");
         let map = path.ends_with("data") || path.ends_with("headers");
         if let (true, Value::Object(members)) = (map, value) {
-            let index = members
-                .keys()
-                .position(|key| *key == token)
-                .unwrap_or_default();
+            let index = members.keys().position(|key| *key == token).unwrap_or_default();
             path.extend(["[", &index.to_string(), "].value"]);
         } else if value.is_array() {
             path.extend(["[", &token, "]"]);

@@ -75,12 +75,8 @@ impl<S: Service> Exchange<S> {
             return given_up(&mut self.respond).await;
         }
         let request = Request::from_parts(head, body);
-        let Decision {
-            act,
-            response,
-            reason,
-            delay,
-        } = self.server.decide(&self.line, &request, stream);
+        let Decision { act, response, reason, delay } =
+            self.server.decide(&self.line, &request, stream);
         if !delay.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
@@ -99,23 +95,13 @@ impl<S: Service> Exchange<S> {
                 let last_stream = stream.saturating_sub(2);
                 self.streams.last.fetch_min(last_stream, Ordering::Relaxed);
                 let code = Reason::NO_ERROR;
-                self.order(Order::Leave {
-                    last_stream,
-                    code,
-                    debug: debug(),
-                    abrupt: false,
-                });
+                self.order(Order::Leave { last_stream, code, debug: debug(), abrupt: false });
                 drop(busy);
                 given_up(&mut self.respond).await;
             }
             Act::GoAwayAbrupt(code) => {
                 let debug = debug();
-                self.order(Order::Leave {
-                    last_stream: stream,
-                    code,
-                    debug,
-                    abrupt: true,
-                });
+                self.order(Order::Leave { last_stream: stream, code, debug, abrupt: true });
                 given_up(&mut self.respond).await;
             }
         }
@@ -126,9 +112,8 @@ impl<S: Service> Exchange<S> {
         let success = response.status().is_success();
         let (head, body) = response.into_parts();
         // The client may have given up, or gone: then nobody waits for the answer.
-        if let Ok(mut sender) = self
-            .respond
-            .send_response(Response::from_parts(head, ()), body.is_empty())
+        if let Ok(mut sender) =
+            self.respond.send_response(Response::from_parts(head, ()), body.is_empty())
             && !body.is_empty()
         {
             let _ = sender.send_data(body, true);

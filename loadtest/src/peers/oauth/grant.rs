@@ -38,10 +38,7 @@ pub(super) fn check(rules: &Rules, request: &Request<Bytes>) -> Result<(), Refus
     let form = request
         .headers()
         .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| {
-            kind.as_bytes()
-                .starts_with(b"application/x-www-form-urlencoded")
-        });
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
     let form = form.then(|| form_fields(request.body())).flatten();
     let form = form.ok_or(("invalid_request", "Could not parse the form."))?;
     let field = |name: &str| form.get(name).map(String::as_str);
@@ -67,14 +64,9 @@ fn check_assertion(rules: &Rules, assertion: &str) -> Result<(), Refusal> {
         return Err(("invalid_grant", "Invalid grant: account not found"));
     }
     let port = rules.port.load(Ordering::Relaxed);
-    let ours = [
-        "https://localhost",
-        "https://127.0.0.1",
-        "http://localhost",
-        "http://127.0.0.1",
-    ]
-    .iter()
-    .any(|origin| claims.aud == format!("{origin}:{port}{TOKEN_PATH}"));
+    let ours = ["https://localhost", "https://127.0.0.1", "http://localhost", "http://127.0.0.1"]
+        .iter()
+        .any(|origin| claims.aud == format!("{origin}:{port}{TOKEN_PATH}"));
     if !ours {
         return Err(("invalid_grant", "Invalid JWT: Failed audience check."));
     }
@@ -88,10 +80,7 @@ fn check_assertion(rules: &Rules, assertion: &str) -> Result<(), Refusal> {
         ));
     }
     if !claims.scope.split(' ').any(|scope| SCOPES.contains(&scope)) {
-        return Err((
-            "invalid_scope",
-            "Invalid OAuth scope or ID token audience provided.",
-        ));
+        return Err(("invalid_scope", "Invalid OAuth scope or ID token audience provided."));
     }
     Ok(())
 }

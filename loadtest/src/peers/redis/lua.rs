@@ -54,9 +54,7 @@ fn word(value: &Value) -> mlua::Result<Vec<u8>> {
         Value::Integer(number) => Ok(number.to_string().into_bytes()),
         // Redis before 7 keeps no more digits than this, and the scripts have to live with it.
         Value::Number(number) if number.abs() < 1e14 => Ok(number.to_string().into_bytes()),
-        _ => Err(Error::runtime(
-            "Lua redis lib command arguments must be strings or integers",
-        )),
+        _ => Err(Error::runtime("Lua redis lib command arguments must be strings or integers")),
     }
 }
 

@@ -73,9 +73,7 @@ async fn read_length<R: AsyncBufReadExt + Unpin>(
     if read.read_line(&mut line).await? == 0 {
         return Ok(None);
     }
-    let length = line
-        .strip_prefix(mark)
-        .and_then(|it| it.strip_suffix("\r\n"));
+    let length = line.strip_prefix(mark).and_then(|it| it.strip_suffix("\r\n"));
     let length = length.and_then(|it| it.parse().ok());
     match length.filter(|&length| length <= MOST) {
         Some(length) => Ok(Some(length)),

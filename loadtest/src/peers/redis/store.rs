@@ -74,8 +74,7 @@ impl Store {
     /// Returns the keys that have not ended.
     pub(super) fn keys(&self) -> Vec<String> {
         let keys = self.values.keys().filter(|key| self.look(key).is_some());
-        keys.map(|key| String::from_utf8_lossy(key).into_owned())
-            .collect()
+        keys.map(|key| String::from_utf8_lossy(key).into_owned()).collect()
     }
 }
 
@@ -83,9 +82,7 @@ impl Store {
 pub(super) fn is_one_slot(keys: &[&[u8]]) -> bool {
     let tag = |key: &[u8]| {
         let text = String::from_utf8_lossy(key);
-        let tag = text
-            .split_once('{')
-            .and_then(|(_, rest)| rest.split_once('}'));
+        let tag = text.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
         tag.map_or_else(|| text.clone().into_owned(), |(tag, _)| tag.to_owned())
     };
     keys.windows(2).all(|two| tag(two[0]) == tag(two[1]))

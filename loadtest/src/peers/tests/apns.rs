@@ -25,10 +25,7 @@ fn token_of_age(key: &ProviderKey, team_id: &str, age: i64) -> String {
     let issued_at = i64::try_from(get_current_timestamp()).unwrap() - age;
     let claims = json!({"iss": team_id, "iat": issued_at});
     let signer = EncodingKey::from_ec_pem(key.p8().as_bytes()).unwrap();
-    format!(
-        "bearer {}",
-        jsonwebtoken::encode(&header, &claims, &signer).unwrap()
-    )
+    format!("bearer {}", jsonwebtoken::encode(&header, &claims, &signer).unwrap())
 }
 
 pub(super) fn token(key: &ProviderKey) -> String {
@@ -74,9 +71,7 @@ impl Change {
                 request.headers_mut().insert(name, value.parse().unwrap());
             }
             Add(name, value) => {
-                request
-                    .headers_mut()
-                    .append(name, HeaderValue::from_static(value));
+                request.headers_mut().append(name, HeaderValue::from_static(value));
             }
             Without(name) => {
                 request.headers_mut().remove(name);
@@ -96,10 +91,7 @@ fn payload(length: usize) -> Change {
 }
 
 fn voip() -> [Change; 2] {
-    [
-        set("apns-topic", "org.example.app.voip"),
-        set("apns-push-type", "voip"),
-    ]
+    [set("apns-topic", "org.example.app.voip"), set("apns-push-type", "voip")]
 }
 
 #[tokio::test]
@@ -115,63 +107,27 @@ async fn refuses_what_apns_refuses() {
         (400, "BadDeviceToken", vec![Path("/3/device/wP_uAA")]),
         (400, "DuplicateHeaders", vec![Add("apns-topic", TOPIC)]),
         (403, "MissingProviderToken", vec![Without("authorization")]),
-        (
-            403,
-            "InvalidProviderToken",
-            vec![set("authorization", "bearer e30.e30.e30")],
-        ),
-        (
-            403,
-            "InvalidProviderToken",
-            vec![set("authorization", "basic x")],
-        ),
+        (403, "InvalidProviderToken", vec![set("authorization", "bearer e30.e30.e30")]),
+        (403, "InvalidProviderToken", vec![set("authorization", "basic x")]),
         (400, "MissingTopic", vec![Without("apns-topic")]),
         (400, "BadTopic", vec![set("apns-topic", "org example")]),
-        (
-            400,
-            "TopicDisallowed",
-            vec![set("apns-topic", "org.example.other")],
-        ),
-        (
-            400,
-            "TopicDisallowed",
-            vec![set("apns-topic", "org.example.app2")],
-        ),
+        (400, "TopicDisallowed", vec![set("apns-topic", "org.example.other")]),
+        (400, "TopicDisallowed", vec![set("apns-topic", "org.example.app2")]),
         (400, "InvalidPushType", vec![set("apns-push-type", "loud")]),
         (400, "InvalidPushType", vec![set("apns-push-type", "voip")]),
         (400, "BadPriority", vec![set("apns-priority", "7")]),
-        (
-            400,
-            "BadPriority",
-            vec![set("apns-push-type", "background")],
-        ),
-        (
-            400,
-            "BadExpirationDate",
-            vec![set("apns-expiration", "soon")],
-        ),
+        (400, "BadPriority", vec![set("apns-push-type", "background")]),
+        (400, "BadExpirationDate", vec![set("apns-expiration", "soon")]),
         (400, "BadExpirationDate", vec![set("apns-expiration", "-1")]),
-        (
-            400,
-            "BadCollapseId",
-            vec![set("apns-collapse-id", &"x".repeat(65))],
-        ),
+        (400, "BadCollapseId", vec![set("apns-collapse-id", &"x".repeat(65))]),
         (400, "BadMessageId", vec![set("apns-id", "1")]),
-        (
-            400,
-            "BadMessageId",
-            vec![set("apns-id", "123E4567-E89B-12D3-A456-42665544000A")],
-        ),
+        (400, "BadMessageId", vec![set("apns-id", "123E4567-E89B-12D3-A456-42665544000A")]),
         (400, "PayloadEmpty", vec![body("")]),
         (400, "PayloadEmpty", vec![body("{}")]),
         (400, "PayloadEmpty", vec![body("[1]")]),
         (400, "PayloadEmpty", vec![body(r#"{"a":1} x"#)]),
         (413, "PayloadTooLarge", vec![payload(4097)]),
-        (
-            413,
-            "PayloadTooLarge",
-            vec![voip_topic, voip_type, payload(5121)],
-        ),
+        (413, "PayloadTooLarge", vec![voip_topic, voip_type, payload(5121)]),
     ];
     let count = rows.len();
     let key = key();
@@ -184,17 +140,9 @@ async fn refuses_what_apns_refuses() {
             change.make(&mut request);
         }
         let reply = client.ask(request).await;
-        assert_eq!(
-            (reply.status, reply.reason().as_str()),
-            (status, reason),
-            "row {row}"
-        );
+        assert_eq!((reply.status, reply.reason().as_str()), (status, reason), "row {row}");
         assert!(reply.headers.contains_key("apns-id"), "row {row}");
-        assert_eq!(
-            apns.next().await.refused.as_deref(),
-            Some(reason),
-            "row {row}"
-        );
+        assert_eq!(apns.next().await.refused.as_deref(), Some(reason), "row {row}");
     }
     assert_eq!((apns.refused(), apns.accepted()), (count, 0));
 }
@@ -205,10 +153,7 @@ async fn takes_what_apns_takes() {
     let rows = [
         vec![],
         vec![Without("apns-push-type")],
-        vec![
-            set("apns-push-type", "background"),
-            set("apns-priority", "5"),
-        ],
+        vec![set("apns-push-type", "background"), set("apns-priority", "5")],
         vec![voip_topic, voip_type, payload(5120)],
         vec![payload(4096)],
         vec![set("apns-expiration", "0")],
@@ -228,10 +173,7 @@ async fn takes_what_apns_takes() {
         let id = request.headers().get("apns-id").cloned();
         let reply = client.ask(request).await;
         assert_eq!((reply.status, reply.body.len()), (200, 0), "row {row}");
-        assert!(
-            id.is_none_or(|id| reply.headers["apns-id"] == id),
-            "row {row}"
-        );
+        assert!(id.is_none_or(|id| reply.headers["apns-id"] == id), "row {row}");
         assert!(reply.headers.contains_key("apns-id"), "row {row}");
     }
     assert_eq!(apns.accepted_for(TOKEN), count);
@@ -241,32 +183,17 @@ async fn takes_what_apns_takes() {
 
 #[tokio::test]
 async fn binds_a_connection_to_its_token() {
-    let (first, second) = (
-        key(),
-        ProviderKey::new("KEY0000002", "TEAM000001", &[TOPIC]),
-    );
+    let (first, second) = (key(), ProviderKey::new("KEY0000002", "TEAM000001", &[TOPIC]));
     let apns = Apns::start(Options::default().key(&first).key(&second));
     let token = token(&first);
 
     // What comes after a good push on the same connection, each with its answer.
     let cases: [(&[String], &str); 6] = [
-        (
-            &[token_of_age(&first, "TEAM000002", 0)],
-            "InvalidProviderToken",
-        ),
-        (
-            &[token_of_age(&first, "TEAM000001", -3000)],
-            "InvalidProviderToken",
-        ),
-        (
-            &[token_of_age(&first, "TEAM000001", 3700)],
-            "ExpiredProviderToken",
-        ),
+        (&[token_of_age(&first, "TEAM000002", 0)], "InvalidProviderToken"),
+        (&[token_of_age(&first, "TEAM000001", -3000)], "InvalidProviderToken"),
+        (&[token_of_age(&first, "TEAM000001", 3700)], "ExpiredProviderToken"),
         // After an expired token nothing works any more on the connection.
-        (
-            &[token_of_age(&first, "TEAM000001", 3700), token.clone()],
-            "ExpiredProviderToken",
-        ),
+        (&[token_of_age(&first, "TEAM000001", 3700), token.clone()], "ExpiredProviderToken"),
         (&[super::apns::token(&second)], "UnrelatedKeyIdInToken"),
         (
             &[
@@ -279,11 +206,7 @@ async fn binds_a_connection_to_its_token() {
     ];
     for (row, (tokens, reason)) in cases.into_iter().enumerate() {
         let mut client = Client::open(&apns).await;
-        assert_eq!(
-            client.ask(push(&token, BODY)).await.status,
-            200,
-            "row {row}"
-        );
+        assert_eq!(client.ask(push(&token, BODY)).await.status, 200, "row {row}");
         let mut last = None;
         for token in tokens {
             last = Some(client.ask(push(token, BODY)).await);
@@ -291,13 +214,7 @@ async fn binds_a_connection_to_its_token() {
         assert_eq!(last.unwrap().reason(), reason, "row {row}");
     }
     let mut fresh = Client::open(&apns).await;
-    assert_eq!(
-        fresh
-            .ask(push(&super::apns::token(&second), BODY))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(fresh.ask(push(&super::apns::token(&second), BODY)).await.status, 200);
 }
 
 #[tokio::test]
@@ -309,10 +226,7 @@ async fn expires_tokens_on_demand() {
     assert_eq!(client.ask(push(&old, BODY)).await.status, 200);
     apns.expire_provider_tokens();
     let reply = client.ask(push(&old, BODY)).await;
-    assert_eq!(
-        (reply.status, reply.reason().as_str()),
-        (403, "ExpiredProviderToken")
-    );
+    assert_eq!((reply.status, reply.reason().as_str()), (403, "ExpiredProviderToken"));
     let mut fresh = Client::open(&apns).await;
     assert_eq!(fresh.ask(push(&token(&key), BODY)).await.status, 200);
     assert_eq!(apns.provider_tokens().len(), 2);
@@ -325,9 +239,7 @@ async fn takes_client_certificates() {
     let bare = |topic: Option<&str>| {
         let mut request = push("", BODY);
         Without("authorization").make(&mut request);
-        topic
-            .map_or(Without("apns-topic"), |topic| set("apns-topic", topic))
-            .make(&mut request);
+        topic.map_or(Without("apns-topic"), |topic| set("apns-topic", topic)).make(&mut request);
         request
     };
 
@@ -335,18 +247,12 @@ async fn takes_client_certificates() {
     let mut client = Client::with_certificate(&apns, &single.pem()).await;
     assert_eq!(client.streams(), 1000);
     assert_eq!(client.ask(bare(None)).await.status, 200);
-    assert_eq!(
-        client.ask(bare(Some("org.example.other"))).await.reason(),
-        "TopicDisallowed"
-    );
+    assert_eq!(client.ask(bare(Some("org.example.other"))).await.reason(), "TopicDisallowed");
 
     let several = ClientCertificate::new(&[TOPIC, "org.example.other"], next_year);
     let mut client = Client::with_certificate(&apns, &several.pem()).await;
     assert_eq!(client.ask(bare(None)).await.reason(), "MissingTopic");
-    assert_eq!(
-        client.ask(bare(Some("org.example.other"))).await.status,
-        200
-    );
+    assert_eq!(client.ask(bare(Some("org.example.other"))).await.status, 200);
 }
 
 #[tokio::test]
@@ -357,8 +263,5 @@ async fn tells_since_when_a_token_is_dead() {
     let mut client = Client::open(&apns).await;
     let reply = client.ask(push(&token(&key), BODY)).await;
     assert_eq!(reply.status, 410);
-    assert_eq!(
-        reply.body,
-        r#"{"reason":"Unregistered","timestamp":1700000000123}"#
-    );
+    assert_eq!(reply.body, r#"{"reason":"Unregistered","timestamp":1700000000123}"#);
 }

@@ -51,12 +51,7 @@ async fn the_number_of_streams_changes_on_an_open_connection() {
         streams(&mut client, count as usize).await;
     }
     let pushes: Vec<_> = (0..500).map(|_| client.start(push(&token, BODY))).collect();
-    assert!(
-        join_all(pushes)
-            .await
-            .into_iter()
-            .all(|reply| reply.unwrap().status == 200)
-    );
+    assert!(join_all(pushes).await.into_iter().all(|reply| reply.unwrap().status == 200));
     assert_eq!(apns.streams_refused(), 0);
 }
 
@@ -171,9 +166,7 @@ async fn a_frozen_connection_is_silent_until_it_thaws() {
     apns.freeze();
     let reply = client.start(push(&token, BODY));
     let pong = client.ping.ping(h2::Ping::opaque());
-    tokio::time::timeout(Duration::from_millis(200), pong)
-        .await
-        .unwrap_err();
+    tokio::time::timeout(Duration::from_millis(200), pong).await.unwrap_err();
     assert_eq!((apns.count(), apns.connections_open()), (1, 1));
 
     let mut other = Client::open(&apns).await;
@@ -192,9 +185,7 @@ async fn refused_connections_are_refused_by_tcp() {
     let (apns, token) = start(Options::default());
     let mut client = Client::open(&apns).await;
     apns.refuse_connections(true);
-    let refused = tokio::net::TcpStream::connect(apns.address())
-        .await
-        .unwrap_err();
+    let refused = tokio::net::TcpStream::connect(apns.address()).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     assert_eq!(client.ask(push(&token, BODY)).await.status, 200);
     apns.refuse_connections(false);
@@ -214,10 +205,7 @@ async fn connections_are_cut_before_or_after_reading() {
     }
     let mut client = Client::open(&apns).await;
     assert_eq!(client.ask(push(&token, BODY)).await.status, 200);
-    assert_eq!(
-        (apns.accepted_for(TOKEN), apns.connections_opened()),
-        (1, 3)
-    );
+    assert_eq!((apns.accepted_for(TOKEN), apns.connections_opened()), (1, 3));
 }
 
 #[tokio::test]

@@ -31,14 +31,8 @@ fn message() -> Value {
 /// Returns field and description of the first violation.
 fn violation(error: &Value) -> (&str, &str) {
     let details = error["error"]["details"].as_array().unwrap();
-    let violation = details
-        .iter()
-        .find_map(|it| it["fieldViolations"].get(0))
-        .unwrap();
-    (
-        violation["field"].as_str().unwrap(),
-        violation["description"].as_str().unwrap(),
-    )
+    let violation = details.iter().find_map(|it| it["fieldViolations"].get(0)).unwrap();
+    (violation["field"].as_str().unwrap(), violation["description"].as_str().unwrap())
 }
 
 #[tokio::test]
@@ -46,11 +40,7 @@ async fn refuses_bodies_fcm_refuses() {
     let long = "x".repeat(4097 - "data".len());
     let rows = [
         (json!({}), "message", "The message is not set."),
-        (
-            json!({"message": {"data": {}}}),
-            "message",
-            "Recipient of the message is not set.",
-        ),
+        (json!({"message": {"data": {}}}), "message", "Recipient of the message is not set."),
         (
             json!({"message": {"token": "a", "topic": "b"}}),
             "message",
@@ -108,10 +98,7 @@ async fn refuses_bodies_fcm_refuses() {
     for (body, field, description) in rows {
         let reply = client.ask(send(&token, &body)).await;
         let error = reply.json();
-        assert_eq!(
-            (reply.status, &error["error"]["status"]),
-            (400, &json!("INVALID_ARGUMENT"))
-        );
+        assert_eq!((reply.status, &error["error"]["status"]), (400, &json!("INVALID_ARGUMENT")));
         assert_eq!(violation(&error), (field, description), "{body}");
         assert_eq!(error["error"]["message"], description, "{body}");
         assert!(fcm.next().await.refused.is_some());
@@ -125,10 +112,7 @@ async fn refuses_bodies_fcm_refuses() {
         ("topic", fitting, 400),
     ] {
         let reply = client
-            .ask(send(
-                &token,
-                &json!({"message": {target: "a", "data": {"data": value}}}),
-            ))
+            .ask(send(&token, &json!({"message": {target: "a", "data": {"data": value}}})))
             .await;
         assert_eq!(reply.status, status, "{target}");
         assert!(reply.json()["error"]["details"].is_null(), "{target}");
@@ -148,25 +132,14 @@ async fn takes_messages_with_a_token_of_its_oauth() {
 
     let reply = client.ask(send(&token, &message())).await;
     assert_eq!(reply.status, 200);
-    assert!(
-        reply.json()["name"]
-            .as_str()
-            .unwrap()
-            .starts_with("projects/example/messages/0:")
-    );
+    assert!(reply.json()["name"].as_str().unwrap().starts_with("projects/example/messages/0:"));
     let received = fcm.next().await;
-    assert_eq!(
-        (received.token.as_str(), received.event_id.as_deref()),
-        ("t:APA91b", Some("$e"))
-    );
+    assert_eq!((received.token.as_str(), received.event_id.as_deref()), ("t:APA91b", Some("$e")));
 
     let mut dry = message();
     dry["validate_only"] = json!(true);
     let reply = client.ask(send(&token, &dry)).await;
-    assert_eq!(
-        reply.json()["name"],
-        "projects/example/messages/fake_message_id"
-    );
+    assert_eq!(reply.json()["name"], "projects/example/messages/fake_message_id");
     assert_eq!(fcm.doubled(), 0);
 
     fcm.oauth().revoke();
@@ -178,13 +151,7 @@ async fn takes_messages_with_a_token_of_its_oauth() {
         );
     }
     fcm.oauth().expires_in(0);
-    assert_eq!(
-        client
-            .ask(send(&fcm.oauth().issue(), &message()))
-            .await
-            .status,
-        401
-    );
+    assert_eq!(client.ask(send(&fcm.oauth().issue(), &message())).await.status, 401);
 }
 
 #[tokio::test]
@@ -200,11 +167,7 @@ async fn knows_its_own_project_only() {
         let mut request = send(&token, &message());
         *request.uri_mut() = format!("https://localhost{path}").parse().unwrap();
         let reply = client.ask(request).await;
-        assert_eq!(
-            (reply.status, reply.body.starts_with(b"<")),
-            (404, html),
-            "{path}"
-        );
+        assert_eq!((reply.status, reply.body.starts_with(b"<")), (404, html), "{path}");
         assert!(html || reply.json()["error"]["details"].is_null());
     }
 }
@@ -219,10 +182,7 @@ async fn errors_are_written_as_fcm_writes_them() {
         Answer::new(429, "QUOTA_EXCEEDED").retry_after("Wed, 21 Oct 2026 07:28:00 GMT"),
     );
     fcm.answer_next(Answer::status(403));
-    fcm.answer_next(fcm::violation(
-        "message.token",
-        "Invalid registration token",
-    ));
+    fcm.answer_next(fcm::violation("message.token", "Invalid registration token"));
     fcm.answer_next(fcm::apns_error(410, "Unregistered"));
     let mut next = async || client.ask(send(&token, &message())).await;
 
@@ -239,17 +199,11 @@ async fn errors_are_written_as_fcm_writes_them() {
         }})
     );
     let quota = next().await;
-    assert_eq!(
-        quota.headers["retry-after"],
-        "Wed, 21 Oct 2026 07:28:00 GMT"
-    );
+    assert_eq!(quota.headers["retry-after"], "Wed, 21 Oct 2026 07:28:00 GMT");
     assert_eq!(quota.json()["error"]["status"], "RESOURCE_EXHAUSTED");
     let forbidden = next().await.json();
     assert_eq!(forbidden["error"]["status"], "PERMISSION_DENIED");
     assert!(forbidden["error"]["details"].is_null());
     assert_eq!(violation(&next().await.json()).0, "message.token");
-    assert_eq!(
-        next().await.json()["error"]["details"][1]["reason"],
-        "Unregistered"
-    );
+    assert_eq!(next().await.json()["error"]["details"][1]["reason"], "Unregistered");
 }

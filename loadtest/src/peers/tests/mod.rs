@@ -30,16 +30,12 @@ use super::{Peer, pki};
 const LIMIT: Duration = Duration::from_secs(20);
 
 async fn bounded<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LIMIT, event)
-        .await
-        .expect("it did not happen in time")
+    tokio::time::timeout(LIMIT, event).await.expect("it did not happen in time")
 }
 
 async fn tls(peer: &Peer, protocol: &[u8], certificate: Option<&str>) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(pki::ca_pem().as_bytes()).unwrap())
-        .unwrap();
+    roots.add(CertificateDer::from_pem_slice(pki::ca_pem().as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -57,10 +53,7 @@ async fn tls(peer: &Peer, protocol: &[u8], certificate: Option<&str>) -> TlsStre
     let tcp = TcpStream::connect(peer.address()).await.unwrap();
     tcp.set_nodelay(true).unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config))
-        .connect(name, tcp)
-        .await
-        .unwrap()
+    TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap()
 }
 
 /// An HTTP/2 connection to a peer.
@@ -103,11 +96,7 @@ impl Client {
         let connection = tokio::spawn(connection);
         // Its answer shows that the SETTINGS frame before it was read.
         bounded(ping.ping(h2::Ping::opaque())).await.unwrap();
-        Self {
-            send,
-            ping,
-            connection,
-        }
+        Self { send, ping, connection }
     }
 
     fn streams(&self) -> usize {
@@ -120,10 +109,8 @@ impl Client {
         request: Request<Bytes>,
     ) -> impl Future<Output = Result<Reply, h2::Error>> + use<> {
         let (head, body) = request.into_parts();
-        let (response, mut stream) = self
-            .send
-            .send_request(Request::from_parts(head, ()), body.is_empty())
-            .unwrap();
+        let (response, mut stream) =
+            self.send.send_request(Request::from_parts(head, ()), body.is_empty()).unwrap();
         if !body.is_empty() {
             stream.send_data(body, true).unwrap();
         }
@@ -135,11 +122,7 @@ impl Client {
                 body.flow_control().release_capacity(chunk.len())?;
                 whole.extend_from_slice(&chunk);
             }
-            Ok(Reply {
-                status: head.status.as_u16(),
-                headers: head.headers,
-                body: whole.freeze(),
-            })
+            Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: whole.freeze() })
         })
     }
 

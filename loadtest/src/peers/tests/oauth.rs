@@ -77,10 +77,7 @@ async fn issues_tokens_for_good_assertions() {
         let (status, token) = ask(&mut secure, &post(&good)).await;
         assert_eq!((status, &token["expires_in"]), (200, &json!("60")));
     }
-    assert_eq!(
-        (oauth.issued(), oauth.count(), oauth.connections_opened()),
-        (3, 3, 2)
-    );
+    assert_eq!((oauth.issued(), oauth.count(), oauth.connections_opened()), (3, 3, 2));
 }
 
 #[tokio::test]
@@ -94,10 +91,7 @@ async fn refuses_bad_assertions() {
         ("invalid_grant", json!({"aud": google})),
         ("invalid_grant", json!({"exp": now + 3700})),
         ("invalid_grant", json!({"iat": now + 600})),
-        (
-            "invalid_grant",
-            json!({"iat": now - 4000, "exp": now - 400}),
-        ),
+        ("invalid_grant", json!({"iat": now - 4000, "exp": now - 400})),
         ("invalid_grant", json!({"iat": null})),
         ("invalid_scope", json!({"scope": "email"})),
     ];
@@ -108,11 +102,7 @@ async fn refuses_bad_assertions() {
             changed[name] = value.clone();
         }
         let (status, answer) = ask(&mut client, &post(&form(&account, &changed))).await;
-        assert_eq!(
-            (status, &answer["error"]),
-            (400, &json!(error)),
-            "row {row}"
-        );
+        assert_eq!((status, &answer["error"]), (400, &json!(error)), "row {row}");
     }
 
     let mut other = account.clone();
@@ -121,16 +111,8 @@ async fn refuses_bad_assertions() {
     let good = form(&account, &claims(&account));
     let json = post(&good).replace("x-www-form-urlencoded", "json");
     let requests = [
-        (
-            post(&good.replace("jwt-bearer", "saml")),
-            400,
-            json!("unsupported_grant_type"),
-        ),
-        (
-            post(&good.replace("assertion", "jwt")),
-            400,
-            json!("invalid_request"),
-        ),
+        (post(&good.replace("jwt-bearer", "saml")), 400, json!("unsupported_grant_type")),
+        (post(&good.replace("assertion", "jwt")), 400, json!("invalid_request")),
         (post(&stranger), 400, json!("invalid_grant")),
         (post(&good[..good.len() - 8]), 400, json!("invalid_grant")),
         (json, 400, json!("invalid_request")),
@@ -138,11 +120,7 @@ async fn refuses_bad_assertions() {
     ];
     for (row, (request, status, error)) in requests.into_iter().enumerate() {
         let answer = ask(&mut client, &request).await;
-        assert_eq!(
-            (answer.0, &answer.1["error"]),
-            (status, &error),
-            "row {row}"
-        );
+        assert_eq!((answer.0, &answer.1["error"]), (status, &error), "row {row}");
     }
     assert_eq!((oauth.issued(), oauth.refused()), (0, 13));
 }

@@ -25,29 +25,19 @@ async fn answers_come_in_their_order() {
     apns.answer(500, "InternalServerError");
     apns.answer_next(Answer::new(429, "TooManyRequests").retry_after(7));
     apns.for_token(TOKEN).answer(503, "Shutdown");
-    apns.for_token("00")
-        .always(Answer::new(400, "BadDeviceToken"));
+    apns.for_token("00").always(Answer::new(400, "BadDeviceToken"));
 
     let mut client = Client::open(&apns).await;
     let reply = client.ask(push(&token, r#"{"a":1}"#)).await;
     assert_eq!((reply.status, reply.reason().as_str()), (503, "Shutdown"));
     // An invalid request takes nothing from the script.
-    assert_eq!(
-        client.ask(push("", r#"{"a":1}"#)).await.reason(),
-        "InvalidProviderToken"
-    );
+    assert_eq!(client.ask(push("", r#"{"a":1}"#)).await.reason(), "InvalidProviderToken");
     assert_eq!(client.ask(push(&token, r#"{"a":1}"#)).await.status, 500);
     let reply = client.ask(push(&token, r#"{"a":1}"#)).await;
-    assert_eq!(
-        (reply.status, &reply.headers["retry-after"]),
-        (429, &"7".parse().unwrap())
-    );
+    assert_eq!((reply.status, &reply.headers["retry-after"]), (429, &"7".parse().unwrap()));
     for _ in 0..2 {
         let reply = client.ask(push(&token, r#"{"a":1}"#)).await;
-        assert_eq!(
-            (reply.status, reply.body.starts_with(b"<!DOCTYPE")),
-            (502, true)
-        );
+        assert_eq!((reply.status, reply.body.starts_with(b"<!DOCTYPE")), (502, true));
     }
     let mut other = push(&token, r#"{"a":1}"#);
     *other.uri_mut() = "https://localhost/3/device/00".parse().unwrap();
@@ -66,10 +56,7 @@ async fn rules_see_the_request() {
     });
     let mut client = Client::open(&apns).await;
     assert_eq!(client.ask(event(&token, "$good")).await.status, 200);
-    assert_eq!(
-        client.ask(event(&token, "$bad")).await.reason(),
-        "BadDeviceToken"
-    );
+    assert_eq!(client.ask(event(&token, "$bad")).await.reason(), "BadDeviceToken");
 }
 
 #[tokio::test]
@@ -99,18 +86,9 @@ async fn everything_is_recorded() {
     let first = apns.next().await;
     assert_eq!(first.path, format!("/3/device/{TOKEN}"));
     assert_eq!(first.header("apns-topic"), TOPIC);
-    assert_eq!(
-        (first.token.as_str(), first.event_id.as_deref()),
-        (TOKEN, Some("$1"))
-    );
-    assert_eq!(
-        (first.json["event_id"].as_str(), first.body.len()),
-        (Some("$1"), 17)
-    );
-    assert_eq!(
-        (first.connection, first.stream, first.status),
-        (1, 1, Some(503))
-    );
+    assert_eq!((first.token.as_str(), first.event_id.as_deref()), (TOKEN, Some("$1")));
+    assert_eq!((first.json["event_id"].as_str(), first.body.len()), (Some("$1"), 17));
+    assert_eq!((first.connection, first.stream, first.status), (1, 1, Some(503)));
     assert_eq!(apns.next().await.status, Some(200));
     assert_eq!(apns.received().len(), 4);
 
@@ -119,10 +97,7 @@ async fn everything_is_recorded() {
     assert_eq!((apns.accepted_event(TOKEN, "$1"), apns.doubled()), (2, 1));
     assert_eq!((apns.connections_opened(), apns.connections_open()), (1, 1));
     apns.clear_record();
-    assert_eq!(
-        (apns.count(), apns.received().len(), apns.doubled()),
-        (0, 0, 0)
-    );
+    assert_eq!((apns.count(), apns.received().len(), apns.doubled()), (0, 0, 0));
 }
 
 #[tokio::test]
@@ -133,18 +108,8 @@ async fn less_is_recorded_if_less_is_wanted() {
     let mut client = Client::open(&apns).await;
     apns.recording(Recording::Counts);
     client.ask(event(&token, "$1")).await;
-    assert_eq!(
-        (
-            apns.count(),
-            apns.received().len(),
-            apns.accepted_for(TOKEN)
-        ),
-        (1, 0, 1)
-    );
+    assert_eq!((apns.count(), apns.received().len(), apns.accepted_for(TOKEN)), (1, 0, 1));
     apns.recording(Recording::Totals);
     client.ask(event(&token, "$1")).await;
-    assert_eq!(
-        (apns.count(), apns.accepted(), apns.accepted_for(TOKEN)),
-        (2, 2, 1)
-    );
+    assert_eq!((apns.count(), apns.accepted(), apns.accepted_for(TOKEN)), (2, 2, 1));
 }

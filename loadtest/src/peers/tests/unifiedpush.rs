@@ -54,16 +54,10 @@ async fn each_broken_rule_has_its_status() {
     ] {
         assert_eq!(client.ask(request(&to, body)).await.status, status);
     }
-    for (name, value) in [
-        ("ttl", "soon"),
-        ("urgency", "x"),
-        ("content-encoding", "gzip"),
-    ] {
+    for (name, value) in [("ttl", "soon"), ("urgency", "x"), ("content-encoding", "gzip")] {
         let mut request = request(&to, good.clone());
         let name: HeaderName = name.parse().unwrap();
-        request
-            .headers_mut()
-            .insert(name.clone(), HeaderValue::from_static(value));
+        request.headers_mut().insert(name.clone(), HeaderValue::from_static(value));
         assert_eq!(client.ask(request).await.status, 400, "{name}");
     }
     let mut no_ttl = request(&to, good.clone());

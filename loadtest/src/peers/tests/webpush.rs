@@ -62,15 +62,9 @@ async fn each_broken_rule_has_its_errno() {
     for (name, value, status, errno) in rows {
         let mut request = request(&to, &good);
         let name: HeaderName = name.parse().unwrap();
-        request
-            .headers_mut()
-            .insert(name, HeaderValue::from_str(value).unwrap());
+        request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
         let reply = client.ask(request).await;
-        assert_eq!(
-            (reply.status, &reply.json()["errno"]),
-            (status, &json!(errno)),
-            "{value}"
-        );
+        assert_eq!((reply.status, &reply.json()["errno"]), (status, &json!(errno)), "{value}");
     }
     let mut no_ttl = request(&to, &good);
     no_ttl.headers_mut().remove("ttl");

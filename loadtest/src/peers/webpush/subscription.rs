@@ -66,11 +66,7 @@ impl Subscriptions {
     pub(super) fn make(&self, origin: &str) -> Subscription {
         let (browser, [p256dh, auth]) = Browser::new(origin);
         let id = Uuid::new_v4().simple().to_string();
-        let subscription = Subscription {
-            endpoint: format!("{origin}{PATH}{id}"),
-            p256dh,
-            auth,
-        };
+        let subscription = Subscription { endpoint: format!("{origin}{PATH}{id}"), p256dh, auth };
         self.all().insert(id, Arc::new(browser));
         subscription
     }

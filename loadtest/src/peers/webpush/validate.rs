@@ -14,11 +14,7 @@ pub(in crate::peers) const MAX_BODY: usize = 4096;
 const MAX_TOPIC: usize = 32;
 
 pub(in crate::peers) fn method(request: &Request<Bytes>) -> Result<(), Refusal> {
-    if request.method() == Method::POST {
-        Ok(())
-    } else {
-        Err((405, "0"))
-    }
+    if request.method() == Method::POST { Ok(()) } else { Err((405, "0")) }
 }
 
 /// Checks the headers about the message.

@@ -50,10 +50,7 @@ impl Tokens {
         let mut all = self.all();
         let place = all.iter().position(|seen| seen.token == token);
         let place = place.unwrap_or_else(|| {
-            all.push(Seen {
-                token: token.to_owned(),
-                good: Vec::new(),
-            });
+            all.push(Seen { token: token.to_owned(), good: Vec::new() });
             all.len() - 1
         });
         let good = &mut all[place].good;
@@ -61,11 +58,7 @@ impl Tokens {
         let known = |it: &Good| it.key == key && it.origin == origin && it.until > now;
         if !good.iter().any(known) {
             let until = good_until(token, key, origin).ok_or(REFUSED)?;
-            good.push(Good {
-                key: key.to_owned(),
-                origin: origin.to_owned(),
-                until,
-            });
+            good.push(Good { key: key.to_owned(), origin: origin.to_owned(), until });
         }
         Ok(())
     }
@@ -98,9 +91,7 @@ fn good_until(token: &str, key: &str, origin: &str) -> Option<u64> {
     validation.set_required_spec_claims(&["aud", "exp", "sub"]);
     validation.leeway = 0;
     let key = DecodingKey::from_ec_der(&point);
-    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
-        .ok()?
-        .claims;
+    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).ok()?.claims;
     let has_contact = claims.sub.starts_with("mailto:") || claims.sub.starts_with("https:");
     let is_url = !claims.sub.contains([' ', '<', '>']);
     let in_time = claims.exp <= get_current_timestamp() + LIFETIME;

@@ -40,9 +40,7 @@ pub(super) fn alert<'a>(view: &View<'a>) -> Option<Alert<'a>> {
 
 fn message<'a>(view: &View<'a>, from: Cow<'a, str>) -> Alert<'a> {
     let msgtype = view.content.and_then(|it| it.text("msgtype"));
-    let body = msgtype
-        .as_ref()
-        .and_then(|_| view.content?.text("body"));
+    let body = msgtype.as_ref().and_then(|_| view.content?.text("body"));
     let kind = msgtype.as_deref().unwrap_or_default();
     let room = room(view);
     match (kind, body, room) {

@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 
-
 use super::alert::Alert;
 use crate::matrix::json::{self, Raw};
 use crate::providers::draft::Draft;
@@ -25,11 +24,7 @@ pub(super) struct Aps<'a> {
 impl<'a> Aps<'a> {
     /// Writes the dictionary, on top of `base`.
     pub(super) fn write(self, base: Option<Raw<'a>>, draft: &mut Draft<'a>) {
-        let Self {
-            alert,
-            badge,
-            sound,
-        } = self;
+        let Self { alert, badge, sound } = self;
         let mut alert = alert;
         draft.raw("{");
         let members = base.map(|base| draft.members(base.get()));

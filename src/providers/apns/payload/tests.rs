@@ -16,10 +16,7 @@ use crate::providers::testing::WHOLE;
 const R: &str = "!slw48wfj34rtnrf:example.com";
 const E: &str = "$qTOWWTEL48yPm3uT-gdNhFcoHxfKbZuqRVnnWWSkGBs";
 
-const SHAPE: Shape = Shape {
-    limit: 4096,
-    sound_from_tweaks: false,
-};
+const SHAPE: Shape = Shape { limit: 4096, sound_from_tweaks: false };
 
 /// Builds the payload of a notification for a device with `data` and `tweaks`, JSON both.
 fn build_with(
@@ -76,11 +73,7 @@ fn ids() {
             CLIENT_DEFAULT,
             r#"{"aps":{"mutable-content":1,"alert":{"loc-key":"SINGLE_UNREAD","loc-args":[]}},"room_id":"{R}","event_id":"{E}","unread_count":2}"#,
         ),
-        (
-            unread(),
-            "null",
-            r#"{"room_id":"{R}","event_id":"{E}","unread_count":2}"#,
-        ),
+        (unread(), "null", r#"{"room_id":"{R}","event_id":"{E}","unread_count":2}"#),
         (
             ids(json!({"unread": 0, "missed_calls": 3})),
             "null",
@@ -131,10 +124,7 @@ fn full() {
     let ids = r#""room_id":"{R}","event_id":"{E}""#;
     for (default_payload, expected) in [
         ("null", format!(r#"{{"aps":{{{text},"badge":3}},{ids}}}"#)),
-        (
-            CLIENT_DEFAULT,
-            format!(r#"{{"aps":{{"mutable-content":1,{text},"badge":3}},{ids}}}"#),
-        ),
+        (CLIENT_DEFAULT, format!(r#"{{"aps":{{"mutable-content":1,{text},"badge":3}},{ids}}}"#)),
         (
             r#"{"cs": "secret", "aps": {"badge": 9, "sound": "x", "category": "c"}}"#,
             format!(
@@ -144,10 +134,7 @@ fn full() {
         // wrong types give way to right ones
         (r#"{"aps": "x"}"#, format!(r#"{{"aps":{{{text},"badge":3}},{ids}}}"#)),
         (r#"{"aps": null}"#, format!(r#"{{"aps":{{{text},"badge":3}},{ids}}}"#)),
-        (
-            r#"{"aps": {"alert": [1]}}"#,
-            format!(r#"{{"aps":{{{text},"badge":3}},{ids}}}"#),
-        ),
+        (r#"{"aps": {"alert": [1]}}"#, format!(r#"{{"aps":{{{text},"badge":3}},{ids}}}"#)),
         // a client's alert in one string is a body; in an object it keeps what we do not set
         (
             r#"{"aps": {"alert": "New"}}"#,
@@ -174,38 +161,64 @@ fn full() {
     assert_eq!(built(&without_id, "null"), Ok(filled(&expected)));
 }
 
+fn aps(event: &Value) -> Value {
+    let payload = built(event, "null").unwrap();
+    serde_json::from_str::<Value>(&payload).unwrap()["aps"].take()
+}
+
 #[test]
 fn every_sentence() {
-    fn aps(event: &Value) -> Value {
-        let payload = built(event, "null").unwrap();
-        serde_json::from_str::<Value>(&payload).unwrap()["aps"].take()
-    }
     let from = "Major Tom";
     let room = "Mission Control";
     let message = |content: Value| json!({"type": "m.room.message", "content": content});
-    let text = json!({"msgtype": "m.text", "body": "b"});
+    let said = |kind: &str, body: &str| message(json!({"msgtype": kind, "body": body}));
     let video = json!({"offer": {"sdp": "v=0\r\nm=video 9 UDP"}});
     let voice = json!({"offer": {"sdp": "v=0\r\nm=audio 9 UDP"}});
     let invite = json!({"type": "m.room.member", "user_is_target": true, "membership": "invite"});
     for (event, in_room, key, args) in [
-        (message(json!({"msgtype": "m.image", "body": "b"})), true, "IMAGE_FROM_USER_IN_ROOM", vec![from, "b", room]),
-        (message(json!({"msgtype": "m.image", "body": "b"})), false, "IMAGE_FROM_USER", vec![from, "b"]),
+        (said("m.image", "b"), true, "IMAGE_FROM_USER_IN_ROOM", vec![from, "b", room]),
+        (said("m.image", "b"), false, "IMAGE_FROM_USER", vec![from, "b"]),
         (message(json!({"msgtype": "m.image"})), false, "MSG_FROM_USER", vec![from]),
-        (message(text.clone()), true, "MSG_FROM_USER_IN_ROOM_WITH_CONTENT", vec![from, room, "b"]),
-        (message(text.clone()), false, "MSG_FROM_USER_WITH_CONTENT", vec![from, "b"]),
-        (message(json!({"msgtype": "m.file", "body": "b"})), true, "MSG_FROM_USER_IN_ROOM_WITH_CONTENT", vec![from, room, "b"]),
-        (message(json!({"msgtype": "m.emote", "body": "b"})), true, "ACTION_FROM_USER_IN_ROOM", vec![room, from, "b"]),
-        (message(json!({"msgtype": "m.emote", "body": "b"})), false, "ACTION_FROM_USER", vec![from, "b"]),
-        (message(json!({"msgtype": "m.emote", "body": ""})), true, "MSG_FROM_USER_IN_ROOM", vec![from, room]),
-        (message(json!({"msgtype": "m.text", "body": ""})), true, "MSG_FROM_USER_IN_ROOM", vec![from, room]),
-        (message(json!({"msgtype": "m.text", "body": 5})), true, "MSG_FROM_USER_IN_ROOM", vec![from, room]),
+        (said("m.text", "b"), true, "MSG_FROM_USER_IN_ROOM_WITH_CONTENT", vec![from, room, "b"]),
+        (said("m.text", "b"), false, "MSG_FROM_USER_WITH_CONTENT", vec![from, "b"]),
+        (said("m.file", "b"), true, "MSG_FROM_USER_IN_ROOM_WITH_CONTENT", vec![from, room, "b"]),
+        (said("m.emote", "b"), true, "ACTION_FROM_USER_IN_ROOM", vec![room, from, "b"]),
+        (said("m.emote", "b"), false, "ACTION_FROM_USER", vec![from, "b"]),
+        (said("m.emote", ""), true, "MSG_FROM_USER_IN_ROOM", vec![from, room]),
+        (said("m.text", ""), true, "MSG_FROM_USER_IN_ROOM", vec![from, room]),
+        (
+            message(json!({"msgtype": "m.text", "body": 5})),
+            true,
+            "MSG_FROM_USER_IN_ROOM",
+            vec![from, room],
+        ),
         (message(json!({"body": "b"})), true, "MSG_FROM_USER_IN_ROOM", vec![from, room]),
         (message(json!("text")), false, "MSG_FROM_USER", vec![from]),
-        (json!({"type": "m.room.encrypted", "content": {"ciphertext": "x"}}), true, "MSG_FROM_USER_IN_ROOM", vec![from, room]),
+        (
+            json!({"type": "m.room.encrypted", "content": {"ciphertext": "x"}}),
+            true,
+            "MSG_FROM_USER_IN_ROOM",
+            vec![from, room],
+        ),
         (json!({"type": "m.room.encrypted"}), false, "MSG_FROM_USER", vec![from]),
-        (json!({"type": "m.call.invite", "content": video}), true, "VIDEO_CALL_FROM_USER", vec![from]),
-        (json!({"type": "m.call.invite", "content": voice}), true, "VOICE_CALL_FROM_USER", vec![from]),
-        (json!({"type": "m.call.invite", "content": {"offer": "m=video"}}), true, "VOICE_CALL_FROM_USER", vec![from]),
+        (
+            json!({"type": "m.call.invite", "content": video}),
+            true,
+            "VIDEO_CALL_FROM_USER",
+            vec![from],
+        ),
+        (
+            json!({"type": "m.call.invite", "content": voice}),
+            true,
+            "VOICE_CALL_FROM_USER",
+            vec![from],
+        ),
+        (
+            json!({"type": "m.call.invite", "content": {"offer": "m=video"}}),
+            true,
+            "VOICE_CALL_FROM_USER",
+            vec![from],
+        ),
         (json!({"type": "m.call.invite"}), false, "VOICE_CALL_FROM_USER", vec![from]),
         (invite.clone(), true, "USER_INVITE_TO_NAMED_ROOM", vec![from, room]),
         (invite, false, "USER_INVITE_TO_CHAT", vec![from]),
@@ -221,8 +234,11 @@ fn every_sentence() {
         let expected = json!({"alert": {"loc-key": key, "loc-args": args}});
         assert_eq!(aps(&event), expected, "{event}");
     }
+}
 
-    // names: the first of display name, id and a space; the room's name or its alias
+/// The first of display name, id and a space; the room's name or its alias.
+#[test]
+fn every_name() {
     for (names, args) in [
         (json!({"sender_display_name": "A", "sender": "@a:x"}), json!(["A"])),
         (json!({"sender_display_name": "", "sender": "@a:x"}), json!([""])),
@@ -258,7 +274,9 @@ fn badges_and_nothing() {
         (leave, Err("nothing_to_send")),
         (
             leave_with_badge,
-            Ok(r#"{"aps":{"mutable-content":1,"alert":{"loc-key":"SINGLE_UNREAD","loc-args":[]},"badge":1}}"#),
+            Ok(
+                r#"{"aps":{"mutable-content":1,"alert":{"loc-key":"SINGLE_UNREAD","loc-args":[]},"badge":1}}"#,
+            ),
         ),
     ] {
         let payload = built(&notification, CLIENT_DEFAULT);
@@ -268,14 +286,8 @@ fn badges_and_nothing() {
 
 #[test]
 fn switches() {
-    let no_badges = ViewOptions {
-        send_badge_counts: false,
-        ..WHOLE
-    };
-    let ids_only = ViewOptions {
-        event_id_only: true,
-        ..WHOLE
-    };
+    let no_badges = ViewOptions { send_badge_counts: false, ..WHOLE };
+    let ids_only = ViewOptions { event_id_only: true, ..WHOLE };
     let msc4076 = r#"{"org.matrix.msc4076.disable_badge_count": true}"#;
     let badge = json!({"counts": {"unread": 2}});
     let ids = json!({"event_id": E, "room_id": R, "counts": {"unread": 2}});
@@ -302,10 +314,7 @@ fn switches() {
 
 #[test]
 fn sound_from_tweaks() {
-    let shape = Shape {
-        sound_from_tweaks: true,
-        ..SHAPE
-    };
+    let shape = Shape { sound_from_tweaks: true, ..SHAPE };
     let ids = json!({"event_id": E});
     let badge = json!({"counts": {"unread": 2}});
     let with_sound = r#"{"default_payload":{"aps":{"sound":"mine","alert":{}}}}"#;

@@ -25,14 +25,8 @@ fn is(outcome: &Outcome) -> Is {
         Outcome::Rejected(cause) if !cause.alarm => Is::Reject,
         Outcome::Permanent(cause) if cause.alarm => Is::DropAlarm,
         Outcome::Permanent(_) => Is::Drop,
-        Outcome::Transient {
-            cause,
-            retry: Retry::Useless,
-        } if cause.alarm => Is::Alarm,
-        Outcome::Transient {
-            cause,
-            retry: Retry::Backoff,
-        } if !cause.alarm => Is::Retry,
+        Outcome::Transient { cause, retry: Retry::Useless } if cause.alarm => Is::Alarm,
+        Outcome::Transient { cause, retry: Retry::Backoff } if !cause.alarm => Is::Retry,
         other => panic!("{other:?}"),
     }
 }
@@ -139,8 +133,7 @@ fn a_token_registered_again_since_is_kept() {
 #[test]
 fn retry_after_is_heard() {
     let answer = answer(429, Some("7"), r#"{"reason":"TooManyRequests"}"#);
-    let Outcome::Transient { retry, .. } =
-        classify(&answer, None, SystemTime::UNIX_EPOCH).outcome
+    let Outcome::Transient { retry, .. } = classify(&answer, None, SystemTime::UNIX_EPOCH).outcome
     else {
         panic!("not transient");
     };
@@ -158,8 +151,5 @@ fn the_log_learns_what_to_do_but_no_markup() {
         "status 400; check `topic` and `topic_suffix`"
     );
     assert_eq!(detail(400, r#"{"reason":"New1"}"#), "status 400; reason New1");
-    assert_eq!(
-        detail(502, r#"{"reason":"<script>"}"#),
-        "status 502; no reason given"
-    );
+    assert_eq!(detail(502, r#"{"reason":"<script>"}"#), "status 502; no reason given");
 }

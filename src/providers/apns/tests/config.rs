@@ -125,9 +125,13 @@ fn certificates_that_cannot_be_used() {
     let (_, other_key) = other.split_at(other.find("-----BEGIN PRIVATE KEY").unwrap());
     let encrypted = good.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     let mismatch = format!("{certificate}{other_key}");
-    let no_certificate = format!("-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n{key}");
+    let no_certificate =
+        format!("-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n{key}");
     for (content, expected) in [
-        ("\u{1}\u{2}p12", "the file is not PEM; name the .p8 file as Apple gave it, or convert a .p12"),
+        (
+            "\u{1}\u{2}p12",
+            "the file is not PEM; name the .p8 file as Apple gave it, or convert a .p12",
+        ),
         (certificate, "the file has no private key"),
         (key, "the file has no certificate"),
         (&encrypted, "the private key is encrypted"),
@@ -147,10 +151,16 @@ fn certificates_that_cannot_be_used() {
 fn other_keys() {
     let around = around_with_key();
     for (changed, expected) in [
-        (json!({"topic_suffix": "voip"}), "topic_suffix: `voip` does not start with a dot; write .voip"),
+        (
+            json!({"topic_suffix": "voip"}),
+            "topic_suffix: `voip` does not start with a dot; write .voip",
+        ),
         (json!({"topic": "a\nb"}), "topic: a bundle id has only letters"),
         (json!({"endpoint": "ftp://x"}), "endpoint: ftp://x/ is not an http or https URL"),
-        (json!({"push_type": "mdm"}), "push_type: Apple takes this push type only with a certificate"),
+        (
+            json!({"push_type": "mdm"}),
+            "push_type: Apple takes this push type only with a certificate",
+        ),
     ] {
         let found = faults(&around, token_keys(&changed));
         assert_eq!(found.len(), 1, "{found:?}");

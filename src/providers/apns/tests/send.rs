@@ -52,12 +52,7 @@ impl Stage {
         keys["endpoint"] = peer.url().into();
         let plan = around.prepare::<Config>(keys).unwrap();
         let apns = plan.build();
-        Self {
-            around,
-            peer,
-            plan,
-            apns,
-        }
+        Self { around, peer, plan, apns }
     }
 
     async fn send(&self, push: Push) -> Outcome {
@@ -94,11 +89,7 @@ fn push(changed: &Value) -> Push {
 fn shown(outcome: &Outcome) -> String {
     let cause = outcome.cause();
     let reason = cause.map_or("", |cause| cause.reason);
-    let alarm = if cause.is_some_and(|cause| cause.alarm) {
-        " alarm"
-    } else {
-        ""
-    };
+    let alarm = if cause.is_some_and(|cause| cause.alarm) { " alarm" } else { "" };
     format!("{} {reason}{alarm}", outcome.as_str())
 }
 
@@ -113,11 +104,7 @@ async fn a_push_arrives_with_a_provider_token() {
         request.json,
         json!({"room_id": "!room:example.com", "event_id": "$event", "unread_count": 2})
     );
-    for (name, value) in [
-        ("apns-id", id.as_str()),
-        ("apns-topic", APP),
-        ("apns-priority", "10"),
-    ] {
+    for (name, value) in [("apns-id", id.as_str()), ("apns-topic", APP), ("apns-priority", "10")] {
         assert_eq!(request.header(name), value, "{name}");
     }
     for name in ["apns-push-type", "apns-expiration", "apns-collapse-id", "host"] {
@@ -161,7 +148,8 @@ async fn headers_follow_the_configuration() {
 #[actix_rt::test]
 async fn a_certificate_takes_the_tokens_place() {
     let around = Around::new("apns");
-    let certificate = ClientCertificate::new(&[APP, "com.example.app.voip"], SystemTime::now() + DAY);
+    let certificate =
+        ClientCertificate::new(&[APP, "com.example.app.voip"], SystemTime::now() + DAY);
     around.file("cert.pem", certificate.pem());
     let stage = Stage::with(around, Options::default(), json!({"certfile": "cert.pem"}));
     let request = stage.accepted(push(&json!({}))).await;

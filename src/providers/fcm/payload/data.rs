@@ -40,7 +40,12 @@ pub(super) enum Role {
 
 impl<'a> Data<'a> {
     /// Adds a value if there is one.
-    pub(super) fn put<V: Into<Cow<'a, str>>>(&mut self, role: Role, key: &'a str, value: Option<V>) {
+    pub(super) fn put<V: Into<Cow<'a, str>>>(
+        &mut self,
+        role: Role,
+        key: &'a str,
+        value: Option<V>,
+    ) {
         if let Some(value) = value {
             self.push(role, key.into(), value.into());
         }
@@ -139,7 +144,9 @@ impl Entry<'_> {
     fn take(&mut self, share: Share) -> bool {
         match (share, self.role) {
             (Share::Whole, _) => {}
-            (Share::Cut(max), Role::Object) => self.value = fit::cut_object(&self.value, max).into(),
+            (Share::Cut(max), Role::Object) => {
+                self.value = fit::cut_object(&self.value, max).into();
+            }
             (Share::Cut(max), _) => self.value = fit::cut(&self.value, max).into(),
             (Share::Absent, Role::Nullable | Role::Object) => self.value = NULL.into(),
             (Share::Absent, _) => return false,

@@ -57,9 +57,8 @@ pub(super) fn share(claims: &[Claim], limit: usize) -> Option<Vec<Share>> {
     }
     let at_least = |claim: &Claim| if claim.optional { claim.absent } else { claim.whole() };
     let mut room = limit.checked_sub(claims.iter().map(at_least).sum())?;
-    let (texts, wholes): (Vec<usize>, Vec<usize>) = (0..claims.len())
-        .filter(|&i| claims[i].optional)
-        .partition(|&i| claims[i].soft > 0);
+    let (texts, wholes): (Vec<usize>, Vec<usize>) =
+        (0..claims.len()).filter(|&i| claims[i].optional).partition(|&i| claims[i].soft > 0);
     keep_smallest(claims, wholes, &mut room, &mut shares);
     let mut texts = keep_smallest(claims, texts, &mut room, &mut shares);
     // `room` is what is left beyond the least of each kept text.
@@ -111,10 +110,8 @@ pub(super) fn cut_object(object: &str, max: usize) -> String {
     const AROUND: usize = 4;
     const QUOTES: usize = 2;
     let members = json::members(object);
-    let members: Vec<_> = members
-        .iter()
-        .map(|(key, raw)| (key.as_ref(), raw.get(), json::text(*raw)))
-        .collect();
+    let members: Vec<_> =
+        members.iter().map(|(key, raw)| (key.as_ref(), raw.get(), json::text(*raw))).collect();
     let claims: Vec<Claim> = members
         .iter()
         .map(|(key, raw, text)| {
@@ -182,10 +179,25 @@ mod tests {
             ("the larger text", &[text(0, 20), text(0, 500)], 100, Some(&[Whole, Cut(80)])),
             ("both texts alike", &[text(10, 300), text(10, 500)], 100, Some(&[Cut(40), Cut(40)])),
             ("texts before wholes", &[text(10, 90), text(50, 0)], 100, Some(&[Cut(40), Whole])),
-            ("the largest whole", &[text(60, 0), text(50, 0), id(9)], 100, Some(&[Absent, Whole, Whole])),
+            (
+                "the largest whole",
+                &[text(60, 0), text(50, 0), id(9)],
+                100,
+                Some(&[Absent, Whole, Whole]),
+            ),
             ("texts, then wholes", &[text(10, 90), text(99, 0)], 100, Some(&[Absent, Whole])),
-            ("the largest of many texts", &[text(60, 90), text(20, 90)], 60, Some(&[Absent, Cut(40)])),
-            ("never an id", &[id(100), text(1, 0), text(1, 90)], 100, Some(&[Whole, Absent, Absent])),
+            (
+                "the largest of many texts",
+                &[text(60, 90), text(20, 90)],
+                60,
+                Some(&[Absent, Cut(40)]),
+            ),
+            (
+                "never an id",
+                &[id(100), text(1, 0), text(1, 90)],
+                100,
+                Some(&[Whole, Absent, Absent]),
+            ),
             ("ids too large", &[id(101)], 100, None),
         ];
         for (name, claims, limit, expected) in rows {
@@ -213,9 +225,13 @@ mod tests {
 
     #[test]
     fn an_object_stays_an_object() {
-        let object = r#"{"msgtype":"m.text","body":"0123456789\n0123456789\n0123456789\n","n":{"m":[1]}}"#;
+        let object =
+            r#"{"msgtype":"m.text","body":"0123456789\n0123456789\n0123456789\n","n":{"m":[1]}}"#;
         let rows = [
-            (100, r#"{"msgtype":"m.text","body":"0123456789\n0123456789\n0123456789\n","n":{"m":[1]}}"#),
+            (
+                100,
+                r#"{"msgtype":"m.text","body":"0123456789\n0123456789\n0123456789\n","n":{"m":[1]}}"#,
+            ),
             (64, r#"{"msgtype":"m.text","body":"0123456789\n0123…","n":{"m":[1]}}"#),
             (30, r#"{"n":{"m":[1]}}"#),
             (2, "{}"),

@@ -5,7 +5,6 @@
 //! `"ios"` or `false` (FluffyChat's value on iOS) adds a notification that its extension rewrites,
 //! anything else is a notification alone. Counts of zero are sent: they clear what is shown.
 
-
 use super::data::{Data, Role};
 use crate::matrix::json::Raw;
 use crate::matrix::{Counts, Device, Priority};

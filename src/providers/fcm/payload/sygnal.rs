@@ -17,7 +17,8 @@ pub(super) const MAX_TEXT: usize = 1024;
 /// clients on Android cannot use "nothing unread".
 pub(super) fn data<'a>(view: &View<'a>, most: usize) -> Option<Data<'a>> {
     let counts = view.counts.unwrap_or_default();
-    let shown = |count: Option<u64>| count.filter(|&count| count > 0).map(|count| count.to_string());
+    let shown =
+        |count: Option<u64>| count.filter(|&count| count > 0).map(|count| count.to_string());
     let (unread, missed_calls) = (shown(counts.unread), shown(counts.missed_calls));
     let encrypted = view.encrypted;
     let about_event =
@@ -67,9 +68,5 @@ fn content<'a>(data: &mut Data<'a>, content: Option<&'a Json>, most: usize) {
 }
 
 fn at_most(text: &str, most: usize) -> Cow<'_, str> {
-    if text.len() <= most {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(fit::cut(text, most))
-    }
+    if text.len() <= most { Cow::Borrowed(text) } else { Cow::Owned(fit::cut(text, most)) }
 }

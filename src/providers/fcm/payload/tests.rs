@@ -13,10 +13,7 @@ use crate::matrix;
 use crate::providers::push::{Push, ViewOptions};
 use crate::providers::testing::WHOLE;
 
-const PLAIN: Storage = Storage {
-    ttl_seconds: None,
-    collapse_per_room: false,
-};
+const PLAIN: Storage = Storage { ttl_seconds: None, collapse_per_room: false };
 
 const TOKEN: &str = "fid:APA91token";
 
@@ -39,9 +36,8 @@ fn message_of(template: &Template, body: &str, view: ViewOptions) -> Result<Valu
     let push = Push::new(request.into(), 0).unwrap();
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
     let built = build(template, &push.view(view), now);
-    let built = built.map_err(|outcome| {
-        format!("{} {}", outcome.as_str(), outcome.cause().unwrap().reason)
-    })?;
+    let built = built
+        .map_err(|outcome| format!("{} {}", outcome.as_str(), outcome.cause().unwrap().reason))?;
     let bytes = built.len();
     let mut built: Value = serde_json::from_slice(&built).expect("valid JSON");
     assert_eq!(built.to_string().len(), bytes, "a key twice in {built}");
@@ -144,6 +140,7 @@ fn options_under_ours() {
     );
     let template = Template::sygnal(&options(&fcm_options), PLAIN);
     let message = message_of(&template, &body, WHOLE).unwrap();
-    let android = json!({"priority": "high", "ttl": "5s", "collapseKey": "all", "direct_boot_ok": true});
+    let android =
+        json!({"priority": "high", "ttl": "5s", "collapseKey": "all", "direct_boot_ok": true});
     assert_eq!(message["android"], android);
 }

@@ -13,8 +13,7 @@ use crate::providers::testing::{WHOLE, text};
 
 fn push(notification: &Tree, data: &Tree) -> Push {
     let mut body = json!({ "notification": notification });
-    body["notification"]["devices"] =
-        json!([{ "app_id": "app", "pushkey": "key", "data": data }]);
+    body["notification"]["devices"] = json!([{ "app_id": "app", "pushkey": "key", "data": data }]);
     let request = matrix::decode(body.to_string().into()).unwrap();
     Push::new(Arc::new(request), 0).unwrap()
 }
@@ -49,27 +48,32 @@ fn everything_flat_in_sygnals_order() {
 
 #[test]
 fn what_is_told_and_what_not() {
-    let ids_only = ViewOptions {
-        event_id_only: true,
-        ..WHOLE
-    };
-    let no_counts = ViewOptions {
-        send_badge_counts: false,
-        ..WHOLE
-    };
+    let ids_only = ViewOptions { event_id_only: true, ..WHOLE };
+    let no_counts = ViewOptions { send_badge_counts: false, ..WHOLE };
     let no_badge = json!({ "org.matrix.msc4076.disable_badge_count": true });
     let badge = json!({ "counts": { "unread": 3 } });
     let member = json!({ "event_id": "$e", "type": "m.room.member", "membership": "invite",
         "user_is_target": true, "sender": "", "room_name": "", "content": {} });
-    let sealed = json!({ "ciphertext": "c", "ephemeral": "e", "mac": "m", "counts": { "unread": 1 } });
+    let sealed =
+        json!({ "ciphertext": "c", "ephemeral": "e", "mac": "m", "counts": { "unread": 1 } });
     let none = Tree::Null;
     let rows = [
-        (&full(), &none, ids_only, r#"{"room_id":"!r:example.org","event_id":"$e","unread":2,"missed_calls":0}"#),
+        (
+            &full(),
+            &none,
+            ids_only,
+            r#"{"room_id":"!r:example.org","event_id":"$e","unread":2,"missed_calls":0}"#,
+        ),
         (&badge, &none, WHOLE, r#"{"unread":3}"#),
         (&badge, &none, no_counts, "permanent nothing_to_send"),
         (&badge, &no_badge, WHOLE, "permanent nothing_to_send"),
         (&json!({}), &none, WHOLE, r#"{"unread":0}"#),
-        (&member, &none, WHOLE, r#"{"membership":"invite","event_id":"$e","user_is_target":true,"type":"m.room.member"}"#),
+        (
+            &member,
+            &none,
+            WHOLE,
+            r#"{"membership":"invite","event_id":"$e","user_is_target":true,"type":"m.room.member"}"#,
+        ),
         (&sealed, &none, WHOLE, r#"{"unread":1,"ciphertext":"c","ephemeral":"e","mac":"m"}"#),
         (&badge, &json!({ "default_payload": [1] }), WHOLE, r#"{"unread":3}"#),
     ];

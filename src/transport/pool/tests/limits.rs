@@ -29,10 +29,7 @@ async fn a_raised_limit_is_used_at_once() {
     let peer = Peer::start(|_, stream| async move {
         let mut wire = Wire::accept(stream, &[(MAX_STREAMS, 1)]).await;
         let first = wire.request().await.unwrap();
-        assert!(
-            wire.round_trip().await.is_empty(),
-            "one stream is one stream"
-        );
+        assert!(wire.round_trip().await.is_empty(), "one stream is one stream");
         wire.answer(first).await;
         let second = wire.request().await.unwrap();
         assert!(wire.round_trip().await.is_empty());
@@ -101,18 +98,13 @@ async fn a_waiter_leaves_at_its_deadline_without_a_stream() {
         }
     })
     .await;
-    let one_waits = PoolSettings {
-        max_waiting: 1,
-        ..settings()
-    };
+    let one_waits = PoolSettings { max_waiting: 1, ..settings() };
     let pool = pool(&peer, one_waits);
     let first = send(&pool);
     let others = async {
         until(|| seen.borrow().len() == 1).await;
         for _ in 0..3 {
-            let late = send_within(&pool, Duration::from_millis(5))
-                .await
-                .unwrap_err();
+            let late = send_within(&pool, Duration::from_millis(5)).await.unwrap_err();
             assert_eq!((late.failure, late.sent), (Failure::Timeout, Sent::No));
         }
         go_on.notify_one();
@@ -132,10 +124,7 @@ async fn too_many_waiters_are_told_at_once() {
         }
     })
     .await;
-    let ten_wait = PoolSettings {
-        max_waiting: 10,
-        ..settings()
-    };
+    let ten_wait = PoolSettings { max_waiting: 10, ..settings() };
     let pool = pool(&peer, ten_wait);
     let answers = send_many(&pool, 12).await;
     let (served, shed): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
@@ -154,10 +143,7 @@ async fn first_come_first_served() {
         }
     })
     .await;
-    let one_connection = PoolSettings {
-        max_connections: 1,
-        ..settings()
-    };
+    let one_connection = PoolSettings { max_connections: 1, ..settings() };
     let pool = pool(&peer, one_connection);
     let order = RefCell::new(Vec::new());
     let all = (0..20).map(|number| {
@@ -271,19 +257,13 @@ async fn answers_are_read_up_to_the_cap() {
         wire.drain().await;
     })
     .await;
-    let eight = PoolSettings {
-        max_body_bytes: 8,
-        ..settings()
-    };
+    let eight = PoolSettings { max_body_bytes: 8, ..settings() };
     let pool = pool(&peer, eight);
     for (pieces, body) in rows {
         match (send(&pool).await, body) {
             (Ok(answer), Some(body)) => assert_eq!(answer.body, body, "{pieces:?}"),
             (Err(error), None) => {
-                assert_eq!(
-                    (error.failure, error.sent),
-                    (Failure::Answer, Sent::Perhaps)
-                );
+                assert_eq!((error.failure, error.sent), (Failure::Answer, Sent::Perhaps));
             }
             (answer, _) => panic!("{pieces:?}: {answer:?}"),
         }

@@ -91,10 +91,8 @@ async fn goaway_parts_what_was_seen_from_what_was_not() {
 
 #[actix_rt::test]
 async fn an_abrupt_end_may_have_been_too_late() {
-    let rows: [(Option<u32>, &str); 2] = [
-        (None, "closed"),
-        (Some(ENHANCE_YOUR_CALM), "too_many_pings"),
-    ];
+    let rows: [(Option<u32>, &str); 2] =
+        [(None, "closed"), (Some(ENHANCE_YOUR_CALM), "too_many_pings")];
     for (goaway, says) in rows {
         let peer = Peer::start(move |index, stream| async move {
             if index > 0 {
@@ -113,10 +111,7 @@ async fn an_abrupt_end_may_have_been_too_late() {
         let (pool, open) = counted_pool(&peer, settings());
         for answer in send_many(&pool, 10).await {
             let error = answer.unwrap_err();
-            assert_eq!(
-                (error.failure, error.sent),
-                (Failure::Closed, Sent::Perhaps)
-            );
+            assert_eq!((error.failure, error.sent), (Failure::Closed, Sent::Perhaps));
             assert!(error.detail.contains(says), "{error}");
         }
         assert!(send(&pool).await.is_ok());
@@ -165,10 +160,7 @@ async fn a_frozen_peer_is_found_by_ping() {
     let (pool, open) = counted_pool(&peer, watchful);
     assert!(send(&pool).await.is_ok());
     let error = send(&pool).await.unwrap_err();
-    assert_eq!(
-        (error.failure, error.sent),
-        (Failure::Closed, Sent::Perhaps)
-    );
+    assert_eq!((error.failure, error.sent), (Failure::Closed, Sent::Perhaps));
     assert!(error.detail.contains("PING"), "{error}");
     assert!(send(&pool).await.is_ok());
     assert_eq!((peer.accepted(), open.get()), (2, 1));
@@ -177,11 +169,8 @@ async fn a_frozen_peer_is_found_by_ping() {
 #[actix_rt::test]
 async fn pings_keep_a_silent_connection() {
     let peer = Peer::start(|_, stream| serve_all(stream)).await;
-    let watchful = PoolSettings {
-        ping_interval: Duration::from_millis(5),
-        ping_timeout: LONG,
-        ..settings()
-    };
+    let watchful =
+        PoolSettings { ping_interval: Duration::from_millis(5), ping_timeout: LONG, ..settings() };
     let (pool, open) = counted_pool(&peer, watchful);
     assert!(send(&pool).await.is_ok());
     // Some twenty PINGs, each answered.
@@ -224,10 +213,7 @@ async fn the_response_timeout_is_shorter_than_the_deadline() {
         Wire::accept(stream, &[]).await.drain().await;
     })
     .await;
-    let impatient = PoolSettings {
-        response_timeout: Duration::from_millis(30),
-        ..settings()
-    };
+    let impatient = PoolSettings { response_timeout: Duration::from_millis(30), ..settings() };
     let pool = pool(&peer, impatient);
     assert_eq!(kind(send(&pool).await), (Failure::Timeout, Sent::Perhaps));
 }

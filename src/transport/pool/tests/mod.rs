@@ -22,10 +22,7 @@ type Answer = Result<Response, TransportError>;
 const LONG: Duration = Duration::from_secs(20);
 
 fn settings() -> PoolSettings {
-    PoolSettings {
-        response_timeout: LONG,
-        ..PoolSettings::default()
-    }
+    PoolSettings { response_timeout: LONG, ..PoolSettings::default() }
 }
 
 /// Makes a pool that speaks to `peer` without TLS.

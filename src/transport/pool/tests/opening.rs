@@ -43,17 +43,9 @@ async fn tls_names_and_protocols_are_checked() {
     let rows: [Row; 5] = [
         (&good, &[b"h2"], Ok(())),
         (&wrong, &[b"h2"], Err((Failure::Tls, "not valid for name"))),
-        (
-            &unknown,
-            &[b"h2"],
-            Err((Failure::Tls, "invalid peer certificate")),
-        ),
+        (&unknown, &[b"h2"], Err((Failure::Tls, "invalid peer certificate"))),
         (&good, &[], Err((Failure::NoHttp2, "does not speak HTTP/2"))),
-        (
-            &good,
-            &[b"http/1.1"],
-            Err((Failure::Tls, "NoApplicationProtocol")),
-        ),
+        (&good, &[b"http/1.1"], Err((Failure::Tls, "NoApplicationProtocol"))),
     ];
     for (identity, alpn, expected) in rows {
         let peer = tls_peer(identity, alpn, None).await;
@@ -105,28 +97,18 @@ async fn a_refused_port_is_not_hammered_and_found_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let origin = Origin {
-        tls: false,
-        host: address.ip().to_string(),
-        port: address.port(),
-    };
+    let origin = Origin { tls: false, host: address.ip().to_string(), port: address.port() };
     let pool = tls_pool(origin, dialer(&[], &[b"h2"]));
     let started = Instant::now();
     for answer in send_many(&pool, 50).await {
         let error = answer.unwrap_err();
-        assert_eq!(
-            (error.failure, error.sent),
-            (Failure::Connect, Sent::Unreachable)
-        );
+        assert_eq!((error.failure, error.sent), (Failure::Connect, Sent::Unreachable));
         assert!(error.detail.contains("refused"), "{error}");
     }
     assert_eq!(pool.inner.next_connection.get(), 1, "one attempt for all");
     for _ in 0..1000 {
         let error = send(&pool).await.unwrap_err();
-        assert_eq!(
-            (error.failure, error.sent),
-            (Failure::Connect, Sent::Unreachable)
-        );
+        assert_eq!((error.failure, error.sent), (Failure::Connect, Sent::Unreachable));
     }
     let doublings = (started.elapsed().as_millis() / 50 + 1).ilog2();
     let attempts = pool.inner.next_connection.get();
@@ -150,17 +132,11 @@ async fn a_peer_that_never_shakes_hands_is_given_up() {
         std::future::pending::<()>().await;
     })
     .await;
-    let impatient = PoolSettings {
-        connect_timeout: Duration::from_millis(100),
-        ..settings()
-    };
+    let impatient = PoolSettings { connect_timeout: Duration::from_millis(100), ..settings() };
     let (pool, open) = counted_pool(&peer, impatient);
     for answer in send_many(&pool, 3).await {
         let error = answer.unwrap_err();
-        assert_eq!(
-            (error.failure, error.sent),
-            (Failure::Connect, Sent::Unreachable)
-        );
+        assert_eq!((error.failure, error.sent), (Failure::Connect, Sent::Unreachable));
     }
     assert_eq!((peer.accepted(), open.get()), (1, 0));
     let late = send_within(&pool, Duration::from_millis(5)).await;

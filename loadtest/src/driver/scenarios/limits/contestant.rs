@@ -116,18 +116,12 @@ impl Turn {
         watch.phase(&load, "warm-up", self.warmup, false);
         let phase = watch.phase(&load, &self.name, self.length, true);
         watch.settle(load, "the rest", PATIENCE)?;
-        Ok(Measured {
-            cpu_micros: phase.cpu_micros_per_push,
-            per_second: phase.pushes_per_second,
-        })
+        Ok(Measured { cpu_micros: phase.cpu_micros_per_push, per_second: phase.pushes_per_second })
     }
 
     /// Has homeservers send to a process that is no gateway.
     pub(super) fn taking(&self, taking: &Taking) -> io::Result<Measured> {
-        let load = Load::start(&Order {
-            plan: self.plan(),
-            ..taking.order.clone()
-        })?;
+        let load = Load::start(&Order { plan: self.plan(), ..taking.order.clone() })?;
         sleep(self.warmup);
         load.take();
         let arrived = || taking.peer.as_ref().map(Peer::accepted);
@@ -180,11 +174,7 @@ struct Meter<'p> {
 
 impl<'p> Meter<'p> {
     fn start(process: &'p Process) -> Self {
-        Self {
-            process,
-            cpu: process.cpu_time(),
-            started: Instant::now(),
-        }
+        Self { process, cpu: process.cpu_time(), started: Instant::now() }
     }
 
     fn stop(self, pushes: u64) -> Measured {

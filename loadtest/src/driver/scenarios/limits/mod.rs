@@ -43,10 +43,8 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
 
     let paces = [Pace::Same(options.rate.unwrap_or(RATE)), Pace::Full];
     let whole = length * u32::try_from(paces.len() * rounds).unwrap_or(u32::MAX);
-    let mut watches: Vec<Watch<'_>> = rigs
-        .iter()
-        .map(|rig| Watch::new(rig, progress, whole))
-        .collect();
+    let mut watches: Vec<Watch<'_>> =
+        rigs.iter().map(|rig| Watch::new(rig, progress, whole)).collect();
     let mut measured: Vec<Vec<Vec<Measured>>> = vec![vec![Vec::new(); contestants.len()]; 2];
     for round in 1..=rounds {
         for (pace, measured) in paces.iter().zip(&mut measured) {

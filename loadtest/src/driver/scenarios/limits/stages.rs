@@ -22,10 +22,7 @@ use crate::peers::{Ledger, Peer};
 const PROVIDERS: [Provider; 3] = [Provider::Apns, Provider::Fcm, Provider::Webpush];
 
 fn setup(options: &Options, provider: Provider) -> Setup {
-    Setup {
-        workers: 1,
-        ..Setup::new(options, provider)
-    }
+    Setup { workers: 1, ..Setup::new(options, provider) }
 }
 
 /// Starts the gateways.
@@ -57,48 +54,24 @@ pub(super) fn contestants(
         again: Vec::new(),
     };
     let (process, address) = accept()?;
-    let taking = Taking {
-        process,
-        order: order(address),
-        peer: None,
-        _folder: None,
-    };
-    let mut contestants = vec![Contestant {
-        kind: Kind::Accept,
-        way: Way::Taking(taking),
-    }];
+    let taking = Taking { process, order: order(address), peer: None, _folder: None };
+    let mut contestants = vec![Contestant { kind: Kind::Accept, way: Way::Taking(taking) }];
     for (at, provider) in PROVIDERS.into_iter().enumerate() {
         let kind = Kind::Send(provider);
         progress.run(kind.name());
         let (recipe, peer) = recipe(options, &setup(options, provider), connections)?;
-        contestants.push(Contestant {
-            kind,
-            way: Way::Sending(Sending { recipe, peer }),
-        });
-        contestants.push(Contestant {
-            kind: Kind::Gateway(provider),
-            way: Way::Gateway(at),
-        });
+        contestants.push(Contestant { kind, way: Way::Sending(Sending { recipe, peer }) });
+        contestants.push(Contestant { kind: Kind::Gateway(provider), way: Way::Gateway(at) });
     }
     // Many streams from the first on: it would open a connection for each.
-    let trusting = Setup {
-        first_streams: Some(1000),
-        ..setup(options, Provider::Apns)
-    };
+    let trusting = Setup { first_streams: Some(1000), ..setup(options, Provider::Apns) };
     progress.run(Kind::Forward.name());
     let (recipe, peer) = self::recipe(options, &trusting, connections)?;
     let folder = tempfile::tempdir()?;
     if let Some((process, address)) = haproxy::start(&recipe, folder.path())? {
-        let taking = Taking {
-            process,
-            order: order(address),
-            peer: Some(peer),
-            _folder: Some(folder),
-        };
-        contestants.push(Contestant {
-            kind: Kind::Forward,
-            way: Way::Taking(taking),
-        });
+        let taking =
+            Taking { process, order: order(address), peer: Some(peer), _folder: Some(folder) };
+        contestants.push(Contestant { kind: Kind::Forward, way: Way::Taking(taking) });
     }
     Ok(contestants)
 }
@@ -113,10 +86,7 @@ fn accept() -> io::Result<(Process, SocketAddr)> {
 
 /// Has a gateway deliver one push. Returns what arrived, and its receiver.
 fn recipe(options: &Options, setup: &Setup, in_flight: usize) -> io::Result<(Recipe, Peer)> {
-    let setup = Setup {
-        name: format!("{} recipe", setup.name),
-        ..setup.clone()
-    };
+    let setup = Setup { name: format!("{} recipe", setup.name), ..setup.clone() };
     let sample = Rig::start(options, &setup)?.sample()?;
     Ok((Recipe::of(&sample, in_flight)?, sample.peer))
 }

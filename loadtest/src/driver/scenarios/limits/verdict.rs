@@ -63,10 +63,7 @@ pub(super) fn compare(rows: &[Row], pace: Pace, findings: &mut Findings) {
     let cost = |kind: Kind| rows.iter().find(|row| row.kind == kind).map(|row| row.cost);
     // What a push costs at least: taking it and sending it.
     let floor = |provider| Some(cost(Kind::Accept)? + cost(Kind::Send(provider))?);
-    for (provider, name) in [
-        (Provider::Apns, "floor of APNs"),
-        (Provider::Fcm, "floor of FCM"),
-    ] {
+    for (provider, name) in [(Provider::Apns, "floor of APNs"), (Provider::Fcm, "floor of FCM")] {
         if let Some(floor) = floor(provider) {
             let note = format!("taking + sending, {pace}");
             findings.figure(name, format!("{floor:.1} µs"), &note);
@@ -75,24 +72,9 @@ pub(super) fn compare(rows: &[Row], pace: Pace, findings: &mut Findings) {
     // The goals: the gateway with a provider, what it is compared with, and how many times that it
     // may cost.
     for (name, provider, least, allowed) in [
-        (
-            "APNs to its floor",
-            Provider::Apns,
-            floor(Provider::Apns),
-            1.25,
-        ),
-        (
-            "FCM to its floor",
-            Provider::Fcm,
-            floor(Provider::Fcm),
-            1.35,
-        ),
-        (
-            "Web Push to sending",
-            Provider::Webpush,
-            cost(Kind::Send(Provider::Webpush)),
-            1.3,
-        ),
+        ("APNs to its floor", Provider::Apns, floor(Provider::Apns), 1.25),
+        ("FCM to its floor", Provider::Fcm, floor(Provider::Fcm), 1.35),
+        ("Web Push to sending", Provider::Webpush, cost(Kind::Send(Provider::Webpush)), 1.3),
         ("APNs to HAProxy", Provider::Apns, cost(Kind::Forward), 1.0),
     ] {
         let (Some(cost), Some(least)) = (cost(Kind::Gateway(provider)), least) else {

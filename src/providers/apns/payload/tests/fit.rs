@@ -99,10 +99,7 @@ fn hostile_default_payloads() {
             format!(r#"{{"aps":{{"alert":{{"loc-args":[{}""]}}}}}}"#, r#""","#.repeat(n)),
             Err("payload_too_large"),
         ),
-        (
-            format!(r#"{{"aps":{{{}"a":1}}}}"#, r#""a":1,"#.repeat(n)),
-            Err("payload_too_large"),
-        ),
+        (format!(r#"{{"aps":{{{}"a":1}}}}"#, r#""a":1,"#.repeat(n)), Err("payload_too_large")),
         (r#"{"a":"\ud800","a":2}"#.to_owned(), Ok(only_id + 6)),
     ] {
         let start = &default_payload[..default_payload.len().min(40)];

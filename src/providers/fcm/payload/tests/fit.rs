@@ -26,8 +26,7 @@ fn what_gives_way() {
     }
 
     let android = json!({"data": {"data_message": true}});
-    let message =
-        message_of(&hedwig(&json!({})), &notification(event, &android), WHOLE).unwrap();
+    let message = message_of(&hedwig(&json!({})), &notification(event, &android), WHOLE).unwrap();
     let content: Value =
         serde_json::from_str(message["data"]["content"].as_str().unwrap()).unwrap();
     assert_eq!(content["url"], "mxc://a/b");

@@ -60,7 +60,8 @@ fn hedwig_data() {
         (json!({"ciphertext": "c"}), WHOLE, json!("null")),
     ];
     for (event, view, counts) in rows {
-        let message = message_of(&hedwig(&json!({})), &notification(event, &android), view).unwrap();
+        let message =
+            message_of(&hedwig(&json!({})), &notification(event, &android), view).unwrap();
         assert_eq!(message["data"]["counts"], counts);
         assert_eq!(message["data"]["content"], "null");
         assert_eq!(message["data"]["prio"], "\"high\"");

@@ -31,7 +31,5 @@ pub(super) async fn run() -> io::Result<()> {
 
 async fn answer_at_once(body: Bytes) -> HttpResponse {
     std::hint::black_box(body);
-    HttpResponse::Ok()
-        .content_type(ContentType::json())
-        .body(r#"{"rejected":[]}"#)
+    HttpResponse::Ok().content_type(ContentType::json()).body(r#"{"rejected":[]}"#)
 }

@@ -33,9 +33,7 @@ pub fn run(half: Half) -> io::Result<()> {
         Half::Accept => actix_web::rt::System::new().block_on(accept::run()),
         Half::Send => {
             let recipe = Recipe::read(io::stdin().lock())?;
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             tokio::task::LocalSet::new().block_on(&runtime, send::run(recipe))
         }
     }

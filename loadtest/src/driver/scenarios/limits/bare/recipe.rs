@@ -46,27 +46,17 @@ impl Recipe {
     ///
     /// Returns an error if the keys of a device are none.
     pub(in super::super) fn of(sample: &Sample, in_flight: usize) -> io::Result<Self> {
-        let Sample {
-            received,
-            peer,
-            device,
-        } = sample;
+        let Sample { received, peer, device } = sample;
         let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-        let sealed = device
-            .as_ref()
-            .and_then(|it| Some((&it.pushkey, it.auth.as_ref()?)));
+        let sealed = device.as_ref().and_then(|it| Some((&it.pushkey, it.auth.as_ref()?)));
         let headers = received.headers.iter();
         Ok(Self {
             address: peer.address(),
             ca_pem: peer.ca_pem(),
             path: received.path.clone(),
-            headers: headers
-                .map(|(name, value)| (name.to_string(), text(value)))
-                .collect(),
+            headers: headers.map(|(name, value)| (name.to_string(), text(value))).collect(),
             body: received.body.to_vec(),
-            subscriber: sealed
-                .map(|(p256dh, auth)| Subscriber::new(p256dh, auth))
-                .transpose()?,
+            subscriber: sealed.map(|(p256dh, auth)| Subscriber::new(p256dh, auth)).transpose()?,
             in_flight,
             rate: None,
         })
@@ -74,10 +64,7 @@ impl Recipe {
 
     /// Returns the recipe for so many requests a second.
     pub(in super::super) fn paced(&self, rate: f64) -> Self {
-        Self {
-            rate: Some(rate),
-            ..self.clone()
-        }
+        Self { rate: Some(rate), ..self.clone() }
     }
 
     /// Reads one, as [`Self::to_json`] writes it.
@@ -103,9 +90,6 @@ impl Subscriber {
     /// Reads what the browser gave the application, base64url both.
     fn new(p256dh: &str, auth: &str) -> io::Result<Self> {
         let decode = |text| URL_SAFE_NO_PAD.decode(text).map_err(io::Error::other);
-        Ok(Self {
-            p256dh: decode(p256dh)?,
-            auth: decode(auth)?,
-        })
+        Ok(Self { p256dh: decode(p256dh)?, auth: decode(auth)? })
     }
 }

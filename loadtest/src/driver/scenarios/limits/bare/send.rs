@@ -116,10 +116,7 @@ impl Template {
         let mut headers = HeaderMap::new();
         for (name, value) in &recipe.headers {
             let name = HeaderName::from_str(name).map_err(io::Error::other)?;
-            headers.insert(
-                name,
-                HeaderValue::from_str(value).map_err(io::Error::other)?,
-            );
+            headers.insert(name, HeaderValue::from_str(value).map_err(io::Error::other)?);
         }
         Ok(Self {
             uri: Uri::from_str(&uri).map_err(io::Error::other)?,
@@ -148,9 +145,8 @@ impl Template {
             None => self.body.clone(),
         };
         let mut sender = sender.clone().ready().await.map_err(io::Error::other)?;
-        let (response, mut stream) = sender
-            .send_request(request, false)
-            .map_err(io::Error::other)?;
+        let (response, mut stream) =
+            sender.send_request(request, false).map_err(io::Error::other)?;
         stream.send_data(body, true).map_err(io::Error::other)?;
         let (head, mut body) = response.await.map_err(io::Error::other)?.into_parts();
         let mut last = Bytes::new();
@@ -162,9 +158,6 @@ impl Template {
             return Ok(());
         }
         let reason = String::from_utf8_lossy(&last);
-        Err(io::Error::other(format!(
-            "answered {}: {reason}",
-            head.status
-        )))
+        Err(io::Error::other(format!("answered {}: {reason}", head.status)))
     }
 }
