@@ -1,6 +1,7 @@
 //! peregrine, a Matrix push gateway: the map of the house.
 //!
-//! A room imports only from the floors below it; `tests/floors.rs` holds us to that.
+//! A room imports only from the floors below it, on the highest and the lowest also from its
+//! neighbours; `tests/floors.rs` holds us to that.
 //!
 //! | floor | rooms | what happens there |
 //! |---|---|---|

@@ -6,7 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The floors from the top. A room may import every room on a later line, and itself.
+/// The floors from the top. A room may import every room on a later line, and itself; on the first
+/// and the last line also the others of its line.
 const FLOORS: [&[&str]; 6] = [
     &["app", "cli", "config", "lifecycle"],
     &["http"],

@@ -62,7 +62,10 @@ pub(super) fn read(path: &Path) -> Result<String, Finding> {
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => at_file(
             "there is no configuration file of this name".to_owned(),
-            format!("write one, or name another with `--config FILE`; this is enough to begin:\n\n{EXAMPLE}"),
+            format!(
+                "write one, or name another with `--config FILE`; this is enough to begin:\n\n\
+                 {EXAMPLE}"
+            ),
         ),
         ErrorKind::InvalidData => at_file("is not UTF-8".to_owned(), "save it as UTF-8".to_owned()),
         _ => at_file(

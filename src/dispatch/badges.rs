@@ -105,13 +105,7 @@ impl Drop for Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::{Device, NotifyRequest};
-
-    fn push(pushkey: &str) -> Push {
-        let device = Device { pushkey: pushkey.into(), ..Device::default() };
-        let request = NotifyRequest { devices: vec![device], ..NotifyRequest::default() };
-        Push::new(Arc::new(request), 0).unwrap()
-    }
+    use crate::dispatch::testing::push;
 
     #[track_caller]
     fn first(badges: &Arc<Badges>, device: Key, mark: &str) -> Turn {

@@ -58,7 +58,8 @@ pub enum Position {
     Probing,
 }
 
-/// Leave to try a push. Told what came of it; a probe that is dropped untold makes room for another.
+/// Leave to try a push. Told what came of it; a probe that is dropped untold makes room for
+/// another.
 #[derive(Debug)]
 #[must_use]
 pub struct Leave<'a> {

@@ -1,5 +1,6 @@
 //! The walk of a notification over its devices: what routes (`address`) and memory answer, what may
-//! go out (`admission`), and what has to be delivered; `badge` has the pushes of unread counts alone.
+//! go out (`admission`), and what has to be delivered; `badge` has the pushes of unread counts
+//! alone.
 
 mod address;
 mod admission;
@@ -167,7 +168,7 @@ impl Dispatcher {
         ending
     }
 
-    /// Takes note of a push that goes no further.
+    /// Takes note of what came of a push.
     fn note(
         &self,
         lane: Option<&Lane>,

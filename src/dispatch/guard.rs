@@ -100,13 +100,6 @@ impl Guard {
         }
     }
 
-    /// Whether rejections are withheld at the moment.
-    pub fn is_withholding(&self, now: Ticks) -> bool {
-        let mut recent = self.recent();
-        recent.forget(now);
-        recent.is_suspicious()
-    }
-
     /// Returns what it judges by.
     pub fn reading(&self, now: Ticks) -> Reading {
         let mut recent = self.recent();
@@ -229,8 +222,8 @@ mod tests {
         let guard = guard(2, 50);
         guard.rejected(1, 0);
         assert!(withholds(&guard.rejected(2, 0)));
-        assert!(guard.is_withholding(5 * MINUTES));
-        assert!(!guard.is_withholding(5 * MINUTES + 1));
+        assert!(guard.reading(5 * MINUTES).withholding);
+        assert!(!guard.reading(5 * MINUTES + 1).withholding);
         assert_eq!(guard.rejected(3, 5 * MINUTES + 1), PassOn);
     }
 
@@ -239,9 +232,9 @@ mod tests {
         let guard = guard(50, 50);
         let most = CAPACITY as Key;
         (0..most / 2).for_each(|device| drop(guard.rejected(device, 0)));
-        assert!(guard.is_withholding(0));
+        assert!(guard.reading(0).withholding);
         (most..2 * most).for_each(|device| guard.accepted(device, 1));
-        assert!(!guard.is_withholding(1), "those that were dead are forgotten");
+        assert!(!guard.reading(1).withholding, "those that were dead are forgotten");
         assert_eq!(guard.rejected(0, 1), PassOn);
         assert_eq!(guard.recent().deaths, 1);
     }
@@ -252,7 +245,7 @@ mod tests {
         guard.rejected(1, 0);
         assert!(withholds(&guard.rejected(2, 0)));
         guard.adjust(&MassRejectionGuardConfig { min_pushes: 3, percent: 50 });
-        assert!(!guard.is_withholding(0));
+        assert!(!guard.reading(0).withholding);
     }
 
     proptest! {
@@ -286,7 +279,7 @@ mod tests {
                 } else {
                     guard.accepted(device, now);
                 }
-                prop_assert_eq!(guard.is_withholding(now), suspicious);
+                prop_assert_eq!(guard.reading(now).withholding, suspicious);
             }
         }
     }

@@ -1,11 +1,11 @@
 //! The rate limit of each (app_id, pushkey): governor's GCRA over a bounded table.
 //!
 //! For each pushkey one time is kept: when its allowance will be whole again. A pushkey whose
-//! allowance is whole costs nothing to meet anew, so its entry ends with that time.
+//! allowance is whole costs nothing to meet anew, so its entry goes when that has surely passed.
 //!
-//! governor's own map has no bounds, and its own clock is read anew for each push. Here a push makes
-//! a `RateLimiter` on the stack that begins at this moment: the table lends it what the pushkey has
-//! used, and the time is that of the push's walk.
+//! governor's own map has no bounds, and its own clock is read anew for each push. Here a push
+//! makes a `RateLimiter` on the stack that begins at this moment: the table lends it what the
+//! pushkey has used, and the time is that of the push's walk.
 
 use std::num::NonZeroU32;
 use std::sync::{PoisonError, RwLock};

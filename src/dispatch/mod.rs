@@ -2,11 +2,11 @@
 //!
 //! On each worker thread one `supervisor` takes [`Notify`] from the front desk. Its `dispatcher`
 //! walks the devices at once: `routes` finds the lane of an app_id, `memory` answers what is known
-//! here, `state` what other replicas know. What is left is a `delivery`: the `lane` gives a place in
-//! flight and an actor, `retry` repeats each `attempt` that may still succeed, `verdict` folds the
-//! devices into one answer, an `ending` tells more of each to those who watch, and `status` takes
-//! note. Nothing here knows an HTTP status of ours or which providers exist; from here a push goes
-//! to `providers`.
+//! here, `state` what other replicas know. What is left is a `delivery`: the `lane` gives a place
+//! in flight and an actor, `retry` repeats each `attempt` that may still succeed, `verdict` folds
+//! the devices into one answer, an `ending` tells more of each to those who watch, and `status`
+//! takes note. Nothing here knows an HTTP status of ours or which providers exist; from here a push
+//! goes to `providers`.
 
 pub mod alarms;
 pub mod attempt;

@@ -37,8 +37,8 @@ pub struct Attempted {
     pub ended: Instant,
 }
 
-/// Attempts a push from `now` on until it is settled, the attempts or the budget are used up, the circuit opens,
-/// or the deadline comes.
+/// Attempts a push from `now` on until it is settled, the attempts or the budget are used up, the
+/// circuit opens, or the deadline comes.
 pub async fn deliver(
     lane: &Lane,
     worker: usize,
@@ -124,7 +124,7 @@ async fn traced(
     deadline: Instant,
     number: u32,
 ) -> Outcome {
-    let span = tracing::trace_span!(
+    let span = tracing::debug_span!(
         "attempt",
         number,
         outcome = Empty,
@@ -144,7 +144,8 @@ async fn traced(
 }
 
 /// Returns the wait before attempt `attempts + 1`: full jitter over a bound that doubles
-/// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>). `jitter` is in 0..1.
+/// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
+/// `jitter` is in 0..1.
 fn backoff(config: &RetryConfig, attempts: u32, jitter: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(32);
     let bound = config.base_delay_ms.saturating_mul(1 << doublings).min(config.max_delay_ms);

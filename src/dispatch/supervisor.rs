@@ -2,7 +2,8 @@
 //! thread's provider actors, and rebuilds those that fall.
 //!
 //! actix's own `Supervisor` does not survive a panic: it closes the mailbox for good. Here the
-//! fallen actor tells of its end ([`Down`]) and a new one is built after a backoff, in the same seat.
+//! fallen actor tells of its end ([`Down`]) and a new one is built after a backoff, in the same
+//! seat.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

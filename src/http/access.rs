@@ -1,5 +1,6 @@
 //! One log line for each `/notify` request: who asked, about which event, and what came of each
-//! device. Never content, never a pushkey. Whoever hangs up before the answer leaves a line as well.
+//! device. Never content, never a pushkey. Whoever hangs up before the answer leaves a line as
+//! well.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -3,8 +3,8 @@
 //! Two listeners, and this file says which route is on which: the public one for homeservers, the
 //! admin one for operators. Every request passes `head` (its size, its id); `body` reads what is
 //! wanted and `unread` disposes of what is not; `notify` hands notifications to the sorting room
-//! and nothing else leaves the desk; `ops` and `status` are what operators see. Statuses and errcodes
-//! are known to `error` alone; `answer` tells others what a homeserver would be answered.
+//! and nothing else leaves the desk; `ops` and `status` are what operators see. Statuses and
+//! errcodes are known to `error` alone; `answer` tells others what a homeserver would be answered.
 
 mod access;
 mod answer;

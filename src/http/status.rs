@@ -1,8 +1,8 @@
 //! The status page and the data behind it.
 //!
-//! The page is one file with its style and its script inside; the browser is told by their hashes to
-//! run nothing else and to talk to nobody but us. It asks for `status.json` each second and shows
-//! every text as text.
+//! The page is one file with its style and its script inside; the browser is told by their hashes
+//! to run nothing else and to talk to nobody but us. It asks for `status.json` each second and
+//! shows every text as text.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

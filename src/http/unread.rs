@@ -1,10 +1,10 @@
 //! Disposes of a body that nobody wants, so that the client gets its answer.
 //!
 //! A connection closed while bytes wait in it is reset, and the reset can overtake the answer. So a
-//! small rest is read and dropped, and the connection stays usable. Where more is coming, the answer
-//! goes first, some of the rest is read, and the connection is closed only after the answer had time
-//! to arrive (RFC 9112, 9.6). actix itself would read a rest without a bound, so it gets no chance:
-//! until then the response's body holds the request's.
+//! small rest is read and dropped, and the connection stays usable. Where more is coming, the
+//! answer goes first, some of the rest is read, and the connection is closed only after the answer
+//! had time to arrive (RFC 9112, 9.6). actix itself would read a rest without a bound, so it gets
+//! no chance: until then the response's body holds the request's.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -1,9 +1,10 @@
-//! The words of the Matrix push gateway API: one notification, its devices, what the pusher asked for.
+//! The words of the Matrix push gateway API: one notification, its devices, what the pusher asked
+//! for.
 //!
 //! Types own slices of the request body (no copies) and are shared between threads by `Arc`, so a
 //! notification is parsed once however many devices and attempts follow. `decode` makes them from a
-//! body in one `scan`, `draft` holds what is read so far, `json` reads the free-form objects inside. Nothing here
-//! knows HTTP, providers or actors.
+//! body in one `scan`, `draft` holds what is read so far, `json` reads the free-form objects
+//! inside. Nothing here knows HTTP, providers or actors.
 //!
 //! Specification: <https://spec.matrix.org/latest/push-gateway-api/>
 

@@ -100,8 +100,8 @@ pub struct ProviderActor<P: Provider> {
     seat: Seat,
     pulse: Arc<Pulse>,
     panicked: bool,
-    /// Its own address, which its tasks share and which keeps it alive as long as there are any: one
-    /// that the context makes for each of them costs two allocations.
+    /// Its own address, which its tasks share and which keeps it alive as long as there are any:
+    /// one that the context makes for each of them costs two allocations.
     address: Weak<Addr<Self>>,
 }
 

@@ -83,14 +83,14 @@ impl Allowed {
     pub(super) fn endpoint(&self, text: &str) -> Result<Url, Outcome> {
         let url = (text.len() <= MAX_PUSHKEY_BYTES).then(|| Url::parse(text));
         let Some(Ok(url)) = url else {
-            return Err(Outcome::Rejected(Cause::new("undecodable_endpoint")));
+            return Err(Outcome::Rejected(Cause::local("undecodable_endpoint")));
         };
         if self.allow(&url) {
             return Ok(url);
         }
         let host = url.host_str().unwrap_or_default();
         let detail = format!("{host} is not in `allowed_endpoints`");
-        Err(Outcome::Permanent(Cause::new("endpoint_not_allowed").with_detail(detail)))
+        Err(Outcome::Permanent(Cause::local("endpoint_not_allowed").with_detail(detail)))
     }
 
     fn allow(&self, url: &Url) -> bool {
@@ -152,7 +152,7 @@ mod tests {
         let long = format!("https://push.example/{}", "x".repeat(3000));
         for endpoint in ["", "push.example", "/path", "https://", "https://a b/", &long] {
             let outcome = allowed.endpoint(endpoint).unwrap_err();
-            let dead = Outcome::Rejected(Cause::new("undecodable_endpoint"));
+            let dead = Outcome::Rejected(Cause::local("undecodable_endpoint"));
             assert_eq!(outcome, dead, "{endpoint}");
         }
     }

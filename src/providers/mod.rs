@@ -1,9 +1,9 @@
 //! The couriers: how one push reaches one vendor, and what the vendor's answer means.
 //!
-//! Each provider is a folder with the same furniture (`config`, `payload`, `auth`, `response`,
-//! `mod`) and a line in `KINDS`. Above this floor nobody knows which providers exist:
-//! the sorting room sees `App`, `Deliver` and `Outcome` only. Providers never import each other.
-//! From here a notification goes to `transport`.
+//! Each provider is a folder with the same furniture (`config`, `payload`, `response`, `preview`,
+//! and where it has them `auth`, `request`, `probe`) and a line in `KINDS`. Above this floor nobody
+//! knows which providers exist: the sorting room sees `App`, `Deliver` and `Outcome` only.
+//! Providers never import each other. From here a notification goes to `transport`.
 
 pub mod actor;
 pub mod aes128gcm;

@@ -26,7 +26,7 @@ pub enum Outcome {
 /// Why, as a metric label and for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// One of the provider's closed list of reasons.
+    /// One of a closed list: the provider's, or ours.
     pub reason: &'static str,
     /// Whether only the operator can mend it: raises the alarm.
     pub alarm: bool,
@@ -85,7 +85,8 @@ impl Outcome {
         Self::Transient { cause: Cause::alarm(reason), retry: Retry::Useless }
     }
 
-    /// A transient outcome after the wait that the provider asked for, else after the usual backoff.
+    /// A transient outcome after the wait that the provider asked for, else after the usual
+    /// backoff.
     pub fn later(cause: Cause, wait: Option<Duration>) -> Self {
         Self::Transient { cause, retry: wait.map_or(Retry::Backoff, Retry::After) }
     }
@@ -136,7 +137,7 @@ impl Outcome {
 impl From<TransportError> for Outcome {
     fn from(error: TransportError) -> Self {
         if error.failure == Failure::Forbidden {
-            let cause = Cause::new("endpoint_not_allowed").with_detail(error.detail);
+            let cause = Cause::local("endpoint_not_allowed").with_detail(error.detail);
             return Self::Permanent(cause);
         }
         // A request that found no place in time would find none at once either.

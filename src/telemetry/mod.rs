@@ -1,5 +1,5 @@
 //! What operators see: logs, metrics, traces and crash reports. May be imported by every room,
-//! imports none.
+//! imports only other words.
 //!
 //! [`start`] begins what is of the whole process: the log, whose level a reload may change, and
 //! what leaves over the network (`traces`, `sentry`), each on a thread of its own (`post`).

@@ -20,8 +20,8 @@ use super::{ConnectionId, Failure, Response, Sent, TransportError};
 /// Most requests at once, whatever the peer allows.
 const MAX_STREAMS: usize = 1000;
 
-/// Most bytes of a body in one frame. h2 writes one of more bytes than these to the socket by itself
-/// ([`super::Stream`] says why), and many of fewer bytes together.
+/// Most bytes of a body in one frame. h2 writes one of more bytes than these to the socket by
+/// itself ([`super::Stream`] says why), and many of fewer bytes together.
 const MAX_PIECE: usize = 1023;
 
 /// Most streams reset without an answer between them. Peers take more for an attack and close the

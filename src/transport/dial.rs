@@ -1,9 +1,9 @@
 //! The way to a host: DNS, TCP without Nagle's delay, a CONNECT proxy if one is set, TLS.
 //!
 //! Names are resolved anew for each connection: Apple asks for it, and balances by it. Where only
-//! public addresses may be dialled, the address that was checked is the one that is dialled, and the
-//! one that the proxy is asked for: nobody resolves the name a second time. Nothing here has a time
-//! limit of its own; who dials sets one.
+//! public addresses may be dialled, the address that was checked is the one that is dialled, and
+//! the one that the proxy is asked for: nobody resolves the name a second time. Nothing here has a
+//! time limit of its own; who dials sets one.
 
 use std::fmt;
 use std::io;
@@ -247,7 +247,8 @@ fn no_address(host: &str) -> TransportError {
     TransportError::unreachable(Failure::Dns, format!("{host} has no address"))
 }
 
-/// Orders addresses so that families take turns, the resolver's favourite first: RFC 8305, section 4.
+/// Orders addresses so that families take turns, the resolver's favourite first: RFC 8305, section
+/// 4.
 fn alternating(addresses: Vec<SocketAddr>) -> impl ExactSizeIterator<Item = SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (mut favourites, mut others): (Vec<_>, Vec<_>) =

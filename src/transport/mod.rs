@@ -1,11 +1,11 @@
 //! The roads: connections to providers, and what can go wrong on them.
 //!
-//! `pool` is for one host and many requests (HTTP/2; `driver` opens each `connection`), `client` for many
-//! hosts and few requests each (HTTP/1.1 by awc), `hosts` for many hosts that somebody else chose (either
-//! of both for each). `dial` makes the TCP and TLS `stream` for them, to `address`es that may be dialled
-//! and through a `proxy` if one is set, `tls` holds roots and client certificates, `token_cache` a
-//! credential that is renewed.
-//! Knows no provider: it says whether a request can have been processed, never what an answer means.
+//! `pool` is for one host and many requests (HTTP/2; `driver` opens each `connection`), `client`
+//! for many hosts and few requests each (HTTP/1.1 by awc), `hosts` for many hosts that somebody
+//! else chose (either of both for each). `dial` makes the TCP and TLS `stream` for them, to
+//! `address`es that may be dialled and through a `proxy` if one is set, `tls` holds roots and
+//! client certificates, `token_cache` a credential that is renewed. Knows no provider: it says
+//! whether a request can have been processed, never what an answer means.
 
 mod address;
 pub mod client;

@@ -57,8 +57,8 @@ impl AsyncRead for Stream {
 
 /// Without vectored writes: with them h2 hands every body of 256 bytes or more to the socket in a
 /// write of its own, and without them only those of 1024 or more
-/// (`CHAIN_THRESHOLD_WITHOUT_VECTORED_IO` in its `framed_write.rs`). TLS copies the bytes anyway, and
-/// a write costs more than the rest of a push.
+/// (`CHAIN_THRESHOLD_WITHOUT_VECTORED_IO` in its `framed_write.rs`). TLS copies the bytes anyway,
+/// and a write costs more than the rest of a push.
 impl AsyncWrite for Stream {
     fn poll_write(
         self: Pin<&mut Self>,

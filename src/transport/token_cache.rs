@@ -132,7 +132,8 @@ impl<E: Clone + Send + Sync + 'static> TokenCache<E> {
         }
         if state.renewing {
             failures_before.get_or_insert(state.failures);
-            // Made under the lock, so the end cannot be missed: it wakes all who have begun to wait.
+            // Made under the lock, so the end cannot be missed: it wakes all who have begun to
+            // wait.
             return Step::Wait(self.ended.notified());
         }
         Step::Renew(self.begin(&mut state))

@@ -1,8 +1,8 @@
 //! The program from the outside: the built binary, its commands, exit codes and signals.
 //!
-//! `commands`, `keys`, `manual`, `online`, `render` and `send` end by themselves (the last three with
-//! simulated `providers`); `access`, `health`, `serve`, `signals`, `systemd`, what is sent to a
-//! `collector` and what comes through `nginx` run the gateway as a `process`.
+//! `commands`, `keys`, `manual`, `online`, `render` and `send` end by themselves (the last three
+//! with simulated `providers`); `access`, `health`, `serve`, `signals`, `systemd`, what is sent to
+//! a `collector` and what comes through `nginx` run the gateway as a `process`.
 
 #![cfg(test)]
 

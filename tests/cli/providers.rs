@@ -1,4 +1,5 @@
-//! A configuration with an app at each of Apple's and Google's simulations, and the program run on it.
+//! A configuration with an app at each of Apple's and Google's simulations, and the program run on
+//! it.
 
 use std::io::Write as _;
 use std::process::{Output, Stdio};

@@ -1,7 +1,7 @@
 //! What is shipped around the binary: every file parses, names what exists, and keeps its promises.
 //!
-//! Where the tool that reads a file is on this machine (promtool, systemd-analyze), it is asked. With
-//! `PEREGRINE_REQUIRE_PROMTOOL` set, and so on, it has to be there.
+//! Where the tool that reads a file is on this machine (promtool, systemd-analyze), it is asked.
+//! With `PEREGRINE_REQUIRE_PROMTOOL` set, and so on, it has to be there.
 
 #![cfg(test)]
 

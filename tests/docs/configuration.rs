@@ -1,7 +1,7 @@
 //! `docs/src/configuration.md`: what stands below its mark is written from the schema.
 //!
-//! `UPDATE=1 cargo test --test docs configuration` writes it anew. Defaults that the schema does not
-//! know come from `config.yaml`, whose values are tested to be the defaults.
+//! `UPDATE=1 cargo test --test docs configuration` writes it anew. Defaults that the schema does
+//! not know come from `config.yaml`, whose values are tested to be the defaults.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
-//! Every scenario of the load test, tiny: that it runs against the gateway, ends by itself, and that
-//! its report tells the truth. What it measures is for another place and a release build.
+//! Every scenario of the load test, tiny: that it runs against the gateway, ends by itself, and
+//! that its report tells the truth. What it measures is for another place and a release build.
 
 #![cfg(test)]
 

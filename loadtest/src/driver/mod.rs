@@ -4,9 +4,9 @@
 //! clients (answers and latency), the kernel (CPU time and memory), and the simulated providers
 //! (what really arrived, and whether twice).
 //!
-//! The way of a run: `options` say what is asked, `scenarios` has one file for each answer; it makes
-//! a `rig` (providers, gateway, and the `bodies` that are sent), puts `clients` on it, and lets
-//! `watch` look; `report` shows what was found.
+//! The way of a run: `options` say what is asked, `scenarios` has one file for each answer; it
+//! makes a `rig` (providers, gateway, and the `bodies` that are sent), puts `clients` on it, and
+//! lets `watch` look; `report` shows what was found.
 
 mod bodies;
 mod clients;

@@ -28,8 +28,8 @@ pub struct Options {
     /// Connections that homeservers keep open, each with one request under way at most.
     #[arg(long, visible_alias = "in-flight")]
     pub connections: Option<usize>,
-    /// The gateway's worker threads: one, if nothing is said; in `scale` and `tune` the most that are
-    /// tried, else as many as there are cores.
+    /// The gateway's worker threads: one, if nothing is said; in `scale` and `tune` the most that
+    /// are tried, else as many as there are cores.
     #[arg(long)]
     pub workers: Option<usize>,
     /// How long providers take to answer, in milliseconds.

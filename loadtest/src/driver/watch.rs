@@ -53,7 +53,8 @@ pub(crate) struct Phase {
     /// The gateway's CPU time for each answer that it gave.
     pub(crate) cpu_micros_per_push: f64,
     pub(crate) gateway_cores: f64,
-    /// How many threads of the gateway, at any moment, were ready to run while others had the cores.
+    /// How many threads of the gateway, at any moment, were ready to run while others had the
+    /// cores.
     pub(crate) gateway_waiting: f64,
     pub(crate) client_cores: f64,
     pub(crate) peer_cores: f64,

@@ -1,8 +1,9 @@
 //! A simulated Redis: the few commands that a rate limit or a table of keys with ends needs, over
 //! RESP2, and Lua scripts that really run (`lua`).
 //!
-//! It is as strict as a Redis behind a cluster's proxy: a script sees only the keys it declared, and
-//! they have to be in one slot. It can freeze, vanish, lose everything, and answer with an error.
+//! It is as strict as a Redis behind a cluster's proxy: a script sees only the keys it declared,
+//! and they have to be in one slot. It can freeze, vanish, lose everything, and answer with an
+//! error.
 
 mod lua;
 mod resp;

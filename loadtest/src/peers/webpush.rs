@@ -1,8 +1,9 @@
 //! A simulated push service for Web Push: RFC 8030 over HTTP/2 or HTTP/1.1, strict about headers,
 //! VAPID and encryption, with Mozilla's errors.
 //!
-//! It also plays the browser: [`WebPush::subscribe`] makes a subscription, and what is sent to it is
-//! decrypted before it is recorded, so that `json` and `event_id` of a request are the message's.
+//! It also plays the browser: [`WebPush::subscribe`] makes a subscription, and what is sent to it
+//! is decrypted before it is recorded, so that `json` and `event_id` of a request are the
+//! message's.
 
 pub(super) mod decrypt;
 pub(super) mod subscription;

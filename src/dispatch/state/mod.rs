@@ -1,10 +1,10 @@
 //! The tables' two homes: this process alone, or Redis besides, where replicas share them.
 //!
 //! This process's memory comes first in both. What it does not know is asked of Redis in one round
-//! trip before a push is sent, and what came of the push is told in another (`replicas`, in the words
-//! of `scripts`). Redis may be down, slow or wrong: then memory alone decides, because a duplicate
-//! is better than a loss. `link` keeps one connection to the `server` for each worker thread,
-//! `health` says once a minute what is wrong with it, `settings` reads `redis_url`.
+//! trip before a push is sent, and what came of the push is told in another (`replicas`, in the
+//! words of `scripts`). Redis may be down, slow or wrong: then memory alone decides, because a
+//! duplicate is better than a loss. `link` keeps one connection to the `server` for each worker
+//! thread, `health` says once a minute what is wrong with it, `settings` reads `redis_url`.
 
 #[cfg(not(feature = "redis"))]
 pub mod alone;

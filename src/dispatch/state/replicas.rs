@@ -1,9 +1,9 @@
 //! The other replicas: what they know of a push before it is sent, and what they are told of it.
 //!
 //! Each event is claimed before it is sent, so that of two copies at two replicas one is sent. The
-//! other waits for what comes of it, as a copy in the same process does; a claim ends soon after the
-//! deadline of its push, so one whose replica died holds a repeat back for no longer than that. A
-//! replica's own claims hold nothing back: in one process copies join before they get here.
+//! other waits for what comes of it, as a copy in the same process does; a claim ends soon after
+//! the deadline of its push, so one whose replica died holds a repeat back for no longer than that.
+//! A replica's own claims hold nothing back: in one process copies join before they get here.
 
 use std::rc::Rc;
 use std::sync::Arc;

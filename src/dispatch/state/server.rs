@@ -1,5 +1,5 @@
-//! The Redis that replicas share: how it is reached, whether it answers, and what it must be able to
-//! do before a push relies on it.
+//! The Redis that replicas share: how it is reached, whether it answers, and what it must be able
+//! to do before a push relies on it.
 
 use std::fmt;
 use std::sync::Arc;

@@ -66,11 +66,6 @@ impl History {
         }
     }
 
-    /// Whether there are samples: then there is one for every step from now on.
-    pub fn has_begun(&self) -> bool {
-        !self.samples.is_empty()
-    }
-
     /// Returns the latest samples, oldest first.
     pub fn latest(&self, count: usize) -> impl Iterator<Item = &Sample> {
         self.samples.iter().skip(self.samples.len().saturating_sub(count))

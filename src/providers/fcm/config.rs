@@ -55,8 +55,8 @@ pub struct Config {
     /// own default is four weeks.
     #[schemars(range(max = 2_419_200))]
     ttl_seconds: Option<u32>,
-    /// Whether a newer message of a room replaces an older one that was not delivered yet. FCM keeps
-    /// at most four rooms apart for each device; with more, it drops messages of any of them.
+    /// Whether a newer message of a room replaces an older one that was not delivered yet. FCM
+    /// keeps at most four rooms apart for each device; with more, it drops messages of any of them.
     #[serde(default)]
     collapse_per_room: bool,
     /// The title of visible notifications in the `hedwig` layout; `<count>` is the unread count.

@@ -1,8 +1,20 @@
-//! Firebase Cloud Messaging, HTTP v1: <https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages/send>.
+//! Firebase Cloud Messaging, HTTP v1:
+//! <https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages/send>.
 //!
 //! `config` is what an operator writes, `options` checks the part that goes to Google as it is,
 //! `payload` makes the message, `auth` gets the access token, `response` says what FCM's answer
-//! means; `preview` and `probe` show and try it. Each push is one request on a shared HTTP/2 connection.
+//! means; `preview` and `probe` show and try it. One attempt goes through them top to bottom, here;
+//! from here it goes to `transport::pool`.
+
+mod auth;
+mod config;
+mod options;
+mod payload;
+mod preview;
+mod probe;
+mod response;
+#[cfg(test)]
+mod tests;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -28,20 +40,61 @@ use crate::transport::client::Client;
 use crate::transport::pool::{Pool, PoolSettings};
 use crate::transport::{Dialer, Failure, Origin, Response};
 
-mod auth;
-mod config;
-mod options;
-mod payload;
-mod preview;
-mod probe;
-mod response;
-#[cfg(test)]
-mod tests;
-
 pub use config::Config;
 
 /// The largest answer of a token endpoint that is read.
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
+/// A checked app.
+#[derive(Debug)]
+pub struct Plan {
+    template: Arc<Template>,
+    view: ViewOptions,
+    tokens: AccessTokens,
+    project: String,
+    origin: Origin,
+    uri: Uri,
+    dialer: Dialer,
+    pool: PoolSettings,
+    metrics: AppMetrics,
+}
+
+impl Blueprint for Plan {
+    type Provider = Rc<Fcm>;
+
+    fn build(&self) -> Rc<Fcm> {
+        let open = self.metrics.connections.clone();
+        let (origin, dialer) = (self.origin.clone(), self.dialer.clone());
+        Rc::new(Fcm {
+            template: self.template.clone(),
+            view: self.view,
+            uri: self.uri.clone(),
+            tokens: self.tokens.clone(),
+            token_clients: TokenClients {
+                proxied: Client::new(&dialer, MAX_TOKEN_BYTES),
+                direct: Client::new(&dialer.direct(), MAX_TOKEN_BYTES),
+            },
+            pool: Pool::new(origin, dialer, self.pool.clone(), open),
+            metrics: self.metrics.clone(),
+            token_expires: Cell::new(None),
+        })
+    }
+
+    fn credentials(&self) -> Vec<Credential> {
+        vec![Credential {
+            description: format!("{}, for project {}", self.tokens.describe(), self.project),
+            expires: self.tokens.expires(),
+        }]
+    }
+
+    fn preview(&self, push: &Push) -> Result<Option<Preview>, Outcome> {
+        self.request_for(push).map(Some)
+    }
+
+    fn probe(&self) -> impl Future<Output = Vec<Finding>> + 'static {
+        self.try_out()
+    }
+}
 
 /// The provider, on one thread.
 pub struct Fcm {
@@ -53,7 +106,7 @@ pub struct Fcm {
     token_clients: TokenClients,
     metrics: AppMetrics,
     /// The end of the last token, as the metrics know it.
-    expires: Cell<Option<SystemTime>>,
+    token_expires: Cell<Option<SystemTime>>,
 }
 
 impl Courier for Fcm {
@@ -97,7 +150,7 @@ impl Fcm {
             Err(Outcome::backoff(Cause::new(Failure::Timeout.as_str()).with_detail(detail)))
         })?;
         let expires = self.tokens.expires();
-        if expires != self.expires.replace(expires)
+        if expires != self.token_expires.replace(expires)
             && let Some(since_epoch) = expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok())
         {
             let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
@@ -126,55 +179,4 @@ fn request(uri: &Uri, body: Bytes, token: HeaderValue) -> Request<Bytes> {
     request.headers_mut().insert(AUTHORIZATION, token);
     request.headers_mut().insert(CONTENT_TYPE, JSON);
     request
-}
-
-/// A checked app.
-#[derive(Debug)]
-pub struct Plan {
-    template: Arc<Template>,
-    view: ViewOptions,
-    tokens: AccessTokens,
-    project: String,
-    origin: Origin,
-    uri: Uri,
-    dialer: Dialer,
-    pool: PoolSettings,
-    metrics: AppMetrics,
-}
-
-impl Blueprint for Plan {
-    type Provider = Rc<Fcm>;
-
-    fn build(&self) -> Rc<Fcm> {
-        let open = self.metrics.connections.clone();
-        let (origin, dialer) = (self.origin.clone(), self.dialer.clone());
-        Rc::new(Fcm {
-            template: self.template.clone(),
-            view: self.view,
-            uri: self.uri.clone(),
-            tokens: self.tokens.clone(),
-            token_clients: TokenClients {
-                proxied: Client::new(&dialer, MAX_TOKEN_BYTES),
-                direct: Client::new(&dialer.direct(), MAX_TOKEN_BYTES),
-            },
-            pool: Pool::new(origin, dialer, self.pool.clone(), open),
-            metrics: self.metrics.clone(),
-            expires: Cell::new(None),
-        })
-    }
-
-    fn credentials(&self) -> Vec<Credential> {
-        vec![Credential {
-            description: format!("{}, for project {}", self.tokens.describe(), self.project),
-            expires: self.tokens.expires(),
-        }]
-    }
-
-    fn preview(&self, push: &Push) -> Result<Option<Preview>, Outcome> {
-        self.request_for(push).map(Some)
-    }
-
-    fn probe(&self) -> impl Future<Output = Vec<Finding>> + 'static {
-        self.try_out()
-    }
 }

@@ -1,7 +1,8 @@
 //! `fcm_options`, checked at start against Google's own schema of a message.
 //!
-//! A mistake is told with its path, instead of becoming a 400 for every push. What Sygnal overwrites
-//! is let through, since `payload` overwrites it as well; what could never work is an error.
+//! A mistake is told with its path, instead of becoming a 400 for every push. What Sygnal
+//! overwrites is let through, since `payload` overwrites it as well; what could never work is an
+//! error.
 
 use std::collections::BTreeSet;
 

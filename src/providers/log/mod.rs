@@ -2,6 +2,8 @@
 //!
 //! For those who set a homeserver up and have no vendor's credentials yet. Everything is accepted.
 
+mod config;
+
 use std::future::ready;
 use std::sync::Arc;
 
@@ -12,8 +14,6 @@ use super::app::{Blueprint, Credential};
 use super::outcome::Outcome;
 use super::push::{Push, ViewOptions};
 use crate::telemetry::logs::ShortHash;
-
-mod config;
 
 pub use config::Config;
 

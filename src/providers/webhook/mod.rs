@@ -1,9 +1,9 @@
 //! A webhook: the notification as JSON, posted to a fixed URL of the operator's.
 //!
-//! `config` is what the operator writes, `payload` what the webhook reads, `signature` shows whom it
-//! comes from, `request` is the head around it, `response` what the answer means; `preview` shows
-//! it. One attempt goes through them top to bottom, here; from here it goes to `transport::hosts`,
-//! which finds out which HTTP the only host speaks.
+//! `config` is what the operator writes, `payload` what the webhook reads, `signature` shows whom
+//! it comes from, `request` is the head around it, `response` what the answer means; `preview`
+//! shows it. One attempt goes through them top to bottom, here; from here it goes to
+//! `transport::hosts`, which finds out which HTTP the only host speaks.
 
 mod config;
 mod payload;

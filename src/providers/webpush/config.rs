@@ -19,7 +19,8 @@ use crate::providers::endpoints;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct Config {
     /// A file with the VAPID private key (EC on P-256, PEM or DER); `peregrine keys vapid` makes
-    /// one. Clients subscribe with its public key: with another key they all have to subscribe anew.
+    /// one. Clients subscribe with its public key: with another key they all have to subscribe
+    /// anew.
     vapid_private_key: PathBuf,
     /// Where push services reach the operator: an e-mail address, with or without `mailto:`, or an
     /// https URL.

@@ -2,9 +2,9 @@
 //!
 //! `config` is what the operator writes (with `vapid_key`), `subscription` what the client gave its
 //! pusher, `payload` what its service worker reads, `aes128gcm` seals that (RFC 8291), `auth` says
-//! who pushes (RFC 8292), `request` is the head around it, `response` what the push service's answer
-//! means; `preview` and `probe` show and try it. One attempt goes through them top to bottom, here;
-//! from here it goes to `transport::hosts`.
+//! who pushes (RFC 8292), `request` is the head around it, `response` what the push service's
+//! answer means; `preview` and `probe` show and try it. One attempt goes through them top to
+//! bottom, here; from here it goes to `transport::hosts`.
 
 mod auth;
 mod config;
@@ -145,12 +145,12 @@ impl Courier for WebPush {
 }
 
 impl Rules {
-    /// Reads where a push goes and what its client asked for; an `Err` is the outcome of a push that
-    /// is not sent.
+    /// Reads where a push goes and what its client asked for; an `Err` is the outcome of a push
+    /// that is not sent.
     fn admit(&self, view: &View<'_>) -> Result<(Wishes, Subscription), Outcome> {
         let wishes = Wishes::of(view.device.data.raw.as_ref());
         if wishes.events_only && view.event_id.is_none() {
-            return Err(Outcome::Permanent(Cause::new("events_only")));
+            return Err(Outcome::Permanent(Cause::local("events_only")));
         }
         Ok((wishes, Subscription::of(view.device, &self.allowed)?))
     }
@@ -168,6 +168,7 @@ impl Rules {
 }
 
 fn signed<T>(result: Result<T, jsonwebtoken::errors::Error>) -> Result<T, Outcome> {
-    result
-        .map_err(|error| Outcome::backoff(Cause::new("cannot_sign").with_detail(error.to_string())))
+    result.map_err(|error| {
+        Outcome::backoff(Cause::local("cannot_sign").with_detail(error.to_string()))
+    })
 }

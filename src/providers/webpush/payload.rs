@@ -1,9 +1,9 @@
 //! From a push to the JSON that the client's service worker reads: flat, as Sygnal writes it. Pure,
 //! and linear in what could fit.
 //!
-//! The client's `default_payload` comes first and gives way to what the push itself says. Counts are
-//! numbers beside the rest. What the event contains is trimmed to what a notification shows, cut to
-//! make the message fit, and left out before an id would be.
+//! The client's `default_payload` comes first and gives way to what the push itself says. Counts
+//! are numbers beside the rest. What the event contains is trimmed to what a notification shows,
+//! cut to make the message fit, and left out before an id would be.
 
 use std::borrow::Cow;
 
@@ -45,7 +45,7 @@ enum Value<'a> {
 ///
 /// Returns the outcome of a push that has nothing to tell, or whose ids alone do not fit.
 pub(super) fn build(view: &View<'_>, limit: usize) -> Result<Vec<u8>, Outcome> {
-    let dropped = |reason| Outcome::Permanent(Cause::new(reason));
+    let dropped = |reason| Outcome::Permanent(Cause::local(reason));
     if view.is_badge_only() && view.counts.is_none() {
         return Err(dropped("nothing_to_send"));
     }

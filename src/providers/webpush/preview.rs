@@ -38,7 +38,7 @@ impl Plan {
         let key = self.rules.signer.public_key();
         let value = HeaderValue::try_from(format!("vapid t=<VAPID token>, k={key}"));
         value.map_err(|error| {
-            Outcome::backoff(Cause::new("cannot_sign").with_detail(error.to_string()))
+            Outcome::backoff(Cause::local("cannot_sign").with_detail(error.to_string()))
         })
     }
 }

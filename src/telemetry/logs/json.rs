@@ -1,7 +1,7 @@
 //! Log lines as JSON: one object a line, an event's fields beside its time, level and target.
 //!
-//! Spans around an event are listed under `spans`, the outermost first. A field named [`LIST`] is an
-//! array of objects, which tracing has no word for: its value writes itself as JSON when it is
+//! Spans around an event are listed under `spans`, the outermost first. A field named [`LIST`] is
+//! an array of objects, which tracing has no word for: its value writes itself as JSON when it is
 //! formatted with `{:#?}`.
 
 use std::fmt::{self, Debug, Display, Write};

@@ -37,7 +37,8 @@ pub(super) struct Host {
     trouble: RefCell<Option<Trouble>>,
 }
 
-/// Failures since the last answer. Requests that were under way together fail together: that is one.
+/// Failures since the last answer. Requests that were under way together fail together: that is
+/// one.
 struct Trouble {
     times: u32,
     since: Instant,

@@ -1,4 +1,5 @@
-//! Peers for the tests of this room: a listener that runs a script for each connection, and a proxy.
+//! Peers for the tests of this room: a listener that runs a script for each connection, and a
+//! proxy.
 //!
 //! `wire` is HTTP/2 frame by frame, `tls` who the peers are and who trusts them.
 

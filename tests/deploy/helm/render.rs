@@ -1,4 +1,5 @@
-//! As much of `helm template` as this chart needs: Go's templates, and the functions that Helm adds.
+//! As much of `helm template` as this chart needs: Go's templates, and the functions that Helm
+//! adds.
 //!
 //! Stricter than Helm in one thing: a value that nobody has is an error.
 

@@ -1,4 +1,5 @@
-//! Devices, and notifications for them: small ones, those that Synapse really sent, and many at once.
+//! Devices, and notifications for them: small ones, those that Synapse really sent, and many at
+//! once.
 
 use std::fmt::Write as _;
 use std::fs;

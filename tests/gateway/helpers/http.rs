@@ -1,4 +1,5 @@
-//! HTTP as homeservers speak it: one request on a connection of its own, or a connection that is kept.
+//! HTTP as homeservers speak it: one request on a connection of its own, or a connection that is
+//! kept.
 
 use std::net::SocketAddr;
 

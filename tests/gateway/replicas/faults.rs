@@ -1,4 +1,5 @@
-//! A Redis that is gone, stuck or wrong: no push is lost, none waits, and sharing goes on by itself.
+//! A Redis that is gone, stuck or wrong: no push is lost, none waits, and sharing goes on by
+//! itself.
 
 use futures_util::future::join_all;
 use loadtest::peers::redis::{Options, Redis};

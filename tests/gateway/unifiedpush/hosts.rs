@@ -1,4 +1,5 @@
-//! Endpoints that strangers chose go through the same door as those of web push: its cases in short.
+//! Endpoints that strangers chose go through the same door as those of web push: its cases in
+//! short.
 
 use loadtest::peers::Answer;
 use loadtest::peers::unifiedpush::UnifiedPush;

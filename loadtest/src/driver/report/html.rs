@@ -1,5 +1,5 @@
-//! The report as one HTML file: a page with the data inside, drawn by the page's own script. Nothing
-//! is loaded from anywhere.
+//! The report as one HTML file: a page with the data inside, drawn by the page's own script.
+//! Nothing is loaded from anywhere.
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");

@@ -1,4 +1,5 @@
-//! What a run showed: for people on a terminal, for scripts as JSON, for looking at as one HTML file.
+//! What a run showed: for people on a terminal, for scripts as JSON, for looking at as one HTML
+//! file.
 
 mod html;
 mod table;

@@ -19,7 +19,8 @@ use crate::peers::{Ledger, Peer, Recording};
 /// Devices of an app: more than would bring the limit of each within sight.
 const DEVICES: u64 = 100_000;
 
-/// Devices of an app that are registered somewhere. Browsers have key pairs, which take time to make.
+/// Devices of an app that are registered somewhere. Browsers have key pairs, which take time to
+/// make.
 const REGISTERED: usize = 8192;
 
 /// One simulated provider.

@@ -1,5 +1,5 @@
-//! Settings side by side: every one has a rig of its own, and they take turns, so that what else the
-//! machine does befalls them all alike. The figures are medians over the rounds.
+//! Settings side by side: every one has a rig of its own, and they take turns, so that what else
+//! the machine does befalls them all alike. The figures are medians over the rounds.
 
 use std::io;
 use std::time::Duration;
@@ -32,7 +32,8 @@ pub(super) struct Result {
     pub(super) resident_mib: f64,
 }
 
-/// Measures every candidate in every round, for `length` each time. Adds their runs to the findings.
+/// Measures every candidate in every round, for `length` each time. Adds their runs to the
+/// findings.
 pub(super) fn compare(
     options: &Options,
     progress: &Progress,

@@ -66,7 +66,8 @@ pub(super) struct Paced {
     pub(super) timeline: Timeline,
 }
 
-/// Sends at the rate that was asked for, else at half of the capacity, for `length` after a warm-up.
+/// Sends at the rate that was asked for, else at half of the capacity, for `length` after a
+/// warm-up.
 pub(super) fn paced(
     options: &Options,
     progress: &Progress,

@@ -1,5 +1,5 @@
-//! More than the provider takes: how much still gets through, how soon the rest hears of it, and how
-//! soon it is over.
+//! More than the provider takes: how much still gets through, how soon the rest hears of it, and
+//! how soon it is over.
 //!
 //! The capacity is what the in-flight limit and the provider's latency allow together, so that five
 //! times as much can be offered by a driver on the same machine. What was refused is sent again

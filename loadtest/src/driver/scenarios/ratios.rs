@@ -1,5 +1,5 @@
-//! What a push costs with more workers, more requests in flight, full tables, many apps: as multiples
-//! of what it costs with little of each.
+//! What a push costs with more workers, more requests in flight, full tables, many apps: as
+//! multiples of what it costs with little of each.
 
 use std::io;
 

@@ -62,7 +62,8 @@ pub(super) fn run(options: &Options, progress: &Progress) -> io::Result<Findings
     let millis = usize::try_from(latency.as_millis()).unwrap_or(usize::MAX);
     let cores = Machine::look().cores;
     let most_workers = options.workers.unwrap_or(cores).max(1);
-    // Little's law: what a worker can send in the provider's latency, at some 40 pushes a millisecond.
+    // Little's law: what a worker can send in the provider's latency, at some 40 pushes a
+    // millisecond.
     let enough = 64 + 40 * millis * most_workers.min(cores);
     let connections = options.connections.unwrap_or(enough.min(MOST_CONNECTIONS));
     let mut tuning = Tuning {

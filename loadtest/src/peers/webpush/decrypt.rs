@@ -28,7 +28,8 @@ pub(in crate::peers) fn message(body: &[u8], browser: &Browser) -> Option<Bytes>
     let (record_size, rest) = rest.split_first_chunk::<4>()?;
     let (&[id_length], rest) = rest.split_first_chunk::<1>()?;
     let (sender, record) = rest.split_at_checked(usize::from(id_length))?;
-    // "An application server MUST encrypt a push message with a single record" (RFC 8291, section 4).
+    // "An application server MUST encrypt a push message with a single record" (RFC 8291, section
+    // 4).
     let fits = record.len() <= u32::from_be_bytes(*record_size) as usize;
     if sender.len() != POINT || !fits || record.len() <= TAG {
         return None;

@@ -1,7 +1,7 @@
 //! `message.data`: a map of strings, each with what may happen to it when room is short.
 //!
-//! The layouts fill it in the order clients' parsers know; `default_payload` goes in front and gives
-//! way to what the push itself says.
+//! The layouts fill it in the order clients' parsers know; `default_payload` goes in front and
+//! gives way to what the push itself says.
 
 use std::borrow::Cow;
 

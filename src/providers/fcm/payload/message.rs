@@ -31,7 +31,8 @@ pub(super) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Takes Sygnal's layout, with texts of at most `most` bytes; `None` if there is nothing to tell.
+    /// Takes Sygnal's layout, with texts of at most `most` bytes; `None` if there is nothing to
+    /// tell.
     pub(super) fn sygnal(frame: &'a Frame, view: &View<'a>, most: usize) -> Option<Self> {
         Some(Self {
             frame,

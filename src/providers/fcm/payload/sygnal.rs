@@ -13,8 +13,8 @@ use crate::providers::push::View;
 /// The most of one text, in bytes: Sygnal's limit, so that one long field leaves room for others.
 pub(super) const MAX_TEXT: usize = 1024;
 
-/// Returns the data of a push, with texts of at most `most` bytes; `None` if it has nothing to tell:
-/// clients on Android cannot use "nothing unread".
+/// Returns the data of a push, with texts of at most `most` bytes; `None` if it has nothing to
+/// tell: clients on Android cannot use "nothing unread".
 pub(super) fn data<'a>(view: &View<'a>, most: usize) -> Option<Data<'a>> {
     let counts = view.counts.unwrap_or_default();
     let shown =

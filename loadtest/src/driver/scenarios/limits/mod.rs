@@ -7,9 +7,9 @@
 //! is unfair to all of them alike. A `contestant` is one of these processes; `stages` sets them up,
 //! `verdict` compares the medians.
 //!
-//! What a push costs depends on how many come at once: a socket that is read, a thread that is woken
-//! and a record that is sealed for ten requests cost each of them a tenth. So everybody is measured
-//! at the same rate, which compares like with like, and at the most that each can do.
+//! What a push costs depends on how many come at once: a socket that is read, a thread that is
+//! woken and a record that is sealed for ten requests cost each of them a tenth. So everybody is
+//! measured at the same rate, which compares like with like, and at the most that each can do.
 
 pub mod bare;
 mod contestant;

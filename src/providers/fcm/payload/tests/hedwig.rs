@@ -1,4 +1,5 @@
-//! The messages that hedwig would send: data for Android, a notification for the rest, more for Apple.
+//! The messages that hedwig would send: data for Android, a notification for the rest, more for
+//! Apple.
 
 use serde_json::json;
 
